@@ -52,7 +52,7 @@ SECTIONS = {
         champions.reproduce,
     ),
     "Serve": (serving.serve, serving.serve_key, serving.predict, serving.shadow, decisions.decisions),
-    "Watch": (monitoring.monitor, incidents.incident),
+    "Watch": (monitoring.monitor, monitoring.labels, incidents.incident),
     "Ledger": (ledger.ledger,),
     "Trust": (trust.keys, trust.roles, trust.root),
     "Maintenance": (maintenance.repair, maintenance.gc),

@@ -9,10 +9,17 @@ import click
 
 from clearance import wording
 from clearance.cli import options, process
+from clearance.errors import ExitCode
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from clearance.documents.look_document import Look
     from clearance.monitoring.run import MonitorRun
+
+
+_LISTED = 10
+"""How many row numbers are printed."""
 
 
 @click.command()
@@ -59,6 +66,44 @@ def monitor(
     else:
         _show(result)
     return result.outcome.exit_code
+
+
+@click.group()
+def labels() -> None:
+    """Add what turned out to be true of decisions."""
+
+
+@labels.command()
+@click.argument("file", type=options.FILE)
+@options.identity
+@options.as_json
+@process.exit_with_status
+def add(file: Path, identity: str | None, as_json: bool) -> int:
+    """Count the labels in a CSV or Parquet file.
+
+    Columns: `decision` (an id) or `entity`, `label` (a value of the target), and perhaps `time`. The same
+    label counts once; another one for the same decision corrects it.
+    """
+    root = process.enter_project()
+    from clearance.monitoring import labels as labels_
+    from clearance.monitoring import run
+    from clearance.serving import access
+
+    features = access.load(root).features
+    with run.opened(root, features=features, identity=identity) as (opened, log):
+        result = labels_.add(opened, log, file)
+    if as_json:
+        process.write_json(result.to_json())
+        return ExitCode.PASS
+    process.echo(
+        f"{wording.counted(result.added, 'label')} added, {result.corrected} corrected, "
+        f"{result.repeated} known already"
+    )
+    for rows, what in ((result.unknown, "of no decision on record"), (result.late, "too late to count")):
+        if rows:
+            listed = ", ".join(map(str, rows[:_LISTED])) + (", …" if len(rows) > _LISTED else "")
+            process.echo(f"{wording.counted(len(rows), 'row')} {what}: {listed}")
+    return ExitCode.PASS
 
 
 def _show(result: MonitorRun) -> None:

@@ -19,7 +19,7 @@ from clearance import wording
 from clearance.documents.baseline_document import BaselineDocument
 from clearance.documents.look_document import LiveFinding, Look
 from clearance.documents.measurement import Outcome
-from clearance.monitoring import budget, judgement, measure, sums, windows
+from clearance.monitoring import budget, fairness, judgement, measure, sums, windows
 from clearance.monitoring.measure import LiveEvidence
 from clearance.monitoring.store import VersionKey
 from clearance.monitoring.watched_version import JudgingPolicy
@@ -198,7 +198,8 @@ def _findings(
             _too_few(finding, window.counts.rows, terms.minimum_rows) if spend else finding
             for finding, spend in zip(findings, spends, strict=True)
         )
-    return findings
+    by_id = {rule.id: rule for rule in rules}
+    return tuple(_with_groups(finding, by_id[finding.rule], evidence) for finding in findings)
 
 
 def _too_few(finding: LiveFinding, rows: int, minimum: int) -> LiveFinding:
@@ -206,6 +207,19 @@ def _too_few(finding: LiveFinding, rows: int, minimum: int) -> LiveFinding:
         return finding
     reason = f"{wording.counted(rows, 'decision')} in the window, and a look needs {minimum:,}"
     return replace(finding, outcome=Outcome.INSUFFICIENT_EVIDENCE, rows_needed=minimum, reason=reason)
+
+
+def _with_groups(finding: LiveFinding, rule: LiveRule, evidence: LiveEvidence) -> LiveFinding:
+    """The finding with favourable and all decisions of each group that is large enough to be named."""
+    if finding.subject is None or finding.subject not in rule.read_for:
+        return finding
+    cells = fairness.decisions_by_group(finding.subject, evidence.counts, evidence.baseline)
+    groups = {
+        name: (group.selected, group.count)
+        for name, group in cells.items()
+        if group.count >= rule.minimum_support
+    }
+    return replace(finding, groups=groups)
 
 
 def _notes(watched: Watched, terms: MonitoringTerms, window: CountedWindow, basis: Basis) -> Iterator[str]:

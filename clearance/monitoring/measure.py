@@ -14,7 +14,7 @@ import numpy as np
 from clearance.documents.baseline_document import BaselineDocument, FeatureBins, FeatureReference
 from clearance.documents.look_document import Window
 from clearance.inference_log.records import FAVOURABLE, UNFAVOURABLE
-from clearance.monitoring import season
+from clearance.monitoring import figures, season
 from clearance.monitoring.data_quality import ExactCount, UnitFactor
 from clearance.monitoring.effects import Effect, Hypothesis
 from clearance.monitoring.statistics import distribution, normal, rates
@@ -70,6 +70,8 @@ def _effects(rule: LiveRule, evidence: LiveEvidence) -> Iterator[tuple[str | Non
         for name in _named_features(rule, baseline):
             if name not in baseline.features or baseline.features[name].bins.kind == "number":
                 yield name, _unit_factor(name, counts, baseline)
+    elif figures.reads(rule.metric):
+        yield from figures.effects_of(rule, counts, baseline, evidence.terms)
     else:
         yield None, normal.undefined(_NOT_FROM_COUNTS, counts.rows)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -111,6 +111,21 @@ def run(
     """
     if request.since and request.until and request.since > request.until:
         raise faults.DAYS_REVERSED(since=request.since, until=request.until)
+    with opened(root, features=features, identity=identity, clock=clock) as (monitor, log):
+        count, notes = count_new(monitor, log)
+        looks, remarks = look(monitor, request)
+    return MonitorRun(model=monitor.name, counted=count, looks=tuple(looks), notes=(*notes, *remarks))
+
+
+@contextmanager
+def opened(
+    root: Path,
+    *,
+    features: FeatureSettings | None = None,
+    identity: str | None = None,
+    clock: Callable[[], dt.datetime] = _now,
+) -> Iterator[tuple[Monitor, InferenceLog]]:
+    """What a run works with, and the log of decisions. Raises as `run`."""
     name = params.load(root / paths.PARAMS).name
     engine = database.open(root)
     with ExitStack() as stack:
@@ -122,12 +137,17 @@ def run(
             if features is None
             else _grouping(stack.enter_context(feature_store.open(root, features)))
         )
-        monitor = Monitor(
-            name=name, acting=acting, server=registry.connect(), engine=engine, groups=groups, now=clock()
+        yield (
+            Monitor(
+                name=name,
+                acting=acting,
+                server=registry.connect(),
+                engine=engine,
+                groups=groups,
+                now=clock(),
+            ),
+            log,
         )
-        count, notes = count_new(monitor, log)
-        looks, remarks = look(monitor, request)
-    return MonitorRun(model=name, counted=count, looks=tuple(looks), notes=(*notes, *remarks))
 
 
 def _ungrouped(_entity: str | None, _at: dt.datetime) -> Groups:
@@ -178,7 +198,7 @@ def count_batch(
             odd["of another model are not counted"] += 1
         elif decision.inference is None:
             odd["were erased before they were counted"] += 1
-        elif decision.model.digest != monitor.version(decision.model.version).content:
+        elif not is_own(monitor, decision):
             odd["name a version by another evidence digest than it has; they are not counted"] += 1
         else:
             hour = counting.hour_of(decision)
@@ -192,6 +212,12 @@ def count_batch(
         for number, decided in of_version.items()
         for hour, part in counting.count(monitor.version(number), decided).items()
     }
+
+
+def is_own(monitor: Monitor, decision: LoggedDecision) -> bool:
+    """Whether it is a decision of a version of the model, by the evidence digest that the version has."""
+    reference = decision.model
+    return reference.name == monitor.name and reference.digest == monitor.version(reference.version).content
 
 
 # Looking

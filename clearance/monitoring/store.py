@@ -7,8 +7,9 @@ counts, so whatever is killed, no decision is counted twice and none is lost.
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ from clearance.monitoring import bins, database, faults, sums
 from clearance.monitoring.window_counts import WindowCounts
 
 _HOUR = "%Y-%m-%dT%H"
+_TOGETHER = 500
 
 POSITIONS = sa.Table(
     "clearance_monitoring_positions",
@@ -120,7 +122,7 @@ def add_counts(
     """
     with database.transaction(engine) as connection:
         _move(connection, log, model, after, until)
-        _insert_counts(connection, model, counts)
+        insert_counts(connection, model, counts)
 
 
 def _move(connection: sa.Connection, log: str, model: str, after: int, until: int) -> None:
@@ -138,7 +140,8 @@ def _move(connection: sa.Connection, log: str, model: str, after: int, until: in
         raise faults.COUNTED_MEANWHILE()
 
 
-def _insert_counts(connection: sa.Connection, model: str, counts: Mapping[VersionHour, WindowCounts]) -> None:
+def insert_counts(connection: sa.Connection, model: str, counts: Mapping[VersionHour, WindowCounts]) -> None:
+    """Add these counts in a transaction that is open."""
     rows = [
         {
             "model": model,
@@ -192,6 +195,49 @@ def hours(
             raise faults.COUNTS_UNREADABLE(number=number, database=label, why=error) from None
         parts.setdefault(_hour(hour), []).append(part)
     return {hour: sums.add(of_hour) for hour, of_hour in parts.items()}
+
+
+def label_key(decision: str) -> str:
+    """What the store keeps of the id of a decision whose label is known."""
+    return hashlib.sha256(f"clearance/label/1 {decision}".encode()).hexdigest()
+
+
+def known_labels(connection: sa.Connection, model: str, keys: Sequence[str]) -> dict[str, int]:
+    """The labels that are known, by `label_key`."""
+    known: dict[str, int] = {}
+    for start in range(0, len(keys), _TOGETHER):
+        query: sa.Select[Any] = sa.select(LABELS.c.decision, LABELS.c.label).where(
+            LABELS.c.model == model, LABELS.c.decision.in_(keys[start : start + _TOGETHER])
+        )
+        known |= dict(connection.execute(query).tuples().all())
+    return known
+
+
+def put_labels(
+    connection: sa.Connection,
+    model: str,
+    labels: Mapping[str, tuple[int, dt.datetime]],
+    before: Mapping[str, int],
+    *,
+    oldest: dt.datetime,
+) -> None:
+    """Keep labels (and the hour of their decision) by `label_key`; those known `before` are replaced.
+
+    Labels of decisions before `oldest` are deleted.
+    """
+    rows = [
+        {"model": model, "decision": key, "label": label, "hour": hour.strftime(_HOUR)}
+        for key, (label, hour) in labels.items()
+        if key not in before
+    ]
+    if rows:
+        connection.execute(LABELS.insert(), rows)
+    for key, (label, _) in labels.items():
+        if key in before and before[key] != label:
+            same = sa.and_(LABELS.c.model == model, LABELS.c.decision == key)
+            connection.execute(LABELS.update().where(same).values(label=label))
+    old = sa.and_(LABELS.c.model == model, LABELS.c.hour < oldest.strftime(_HOUR))
+    connection.execute(LABELS.delete().where(old))
 
 
 def save_look(engine: sa.Engine, look: Look, made: dt.datetime) -> int | None:
