@@ -14,9 +14,6 @@ from clearance.errors import ExitCode
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from clearance.documents.look_document import Look
-    from clearance.monitoring.run import MonitorRun
-
 
 _LISTED = 10
 """How many row numbers are printed."""
@@ -44,7 +41,7 @@ def monitor(
     root = process.enter_project()
     from pathlib import Path
 
-    from clearance.monitoring import run
+    from clearance.monitoring import report, run
     from clearance.serving import access
 
     request = run.Request(
@@ -64,7 +61,8 @@ def monitor(
             }
         )
     else:
-        _show(result)
+        for line in report.lines(result):
+            process.echo(line)
     return result.outcome.exit_code
 
 
@@ -104,32 +102,3 @@ def add(file: Path, identity: str | None, as_json: bool) -> int:
             listed = ", ".join(map(str, rows[:_LISTED])) + (", …" if len(rows) > _LISTED else "")
             process.echo(f"{wording.counted(len(rows), 'row')} {what}: {listed}")
     return ExitCode.PASS
-
-
-def _show(result: MonitorRun) -> None:
-    process.echo(f"{wording.counted(result.counted, 'new decision')} of {result.model} counted")
-    for look in result.looks:
-        _show_look(look)
-    for note in result.notes:
-        process.echo(f"note: {note}")
-    if not result.looks:
-        process.echo("No window is over yet.")
-
-
-def _show_look(look: Look) -> None:
-    from clearance.documents.measurement import Outcome
-
-    rows = wording.counted(look.rows, "decision")
-    name = look.window.start[: 7 if look.window.period == "month" else 10]
-    labels = ", rules on labels" if look.basis in ("labels", "unlabelled") else ""
-    process.echo(f"{look.window.period} {name}, version {look.version}, {rows}{labels}: {look.outcome}")
-    quiet = 0
-    for finding in look.findings:
-        if finding.outcome is Outcome.PASS:
-            quiet += 1
-        else:
-            process.echo(f"  {finding.outcome}: {finding.reason}")
-    if quiet:
-        process.echo(f"  {wording.counted(quiet, 'finding')} kept the limit")
-    for note in look.notes:
-        process.echo(f"  note: {note}")
