@@ -104,9 +104,15 @@ def due_bases(
             yield "unlabelled"
 
 
+def due_at(span: Span, basis: Basis, terms: MonitoringTerms) -> dt.datetime:
+    """When the look at the window was due: looks are made in this order."""
+    labels = basis in ("labels", "unlabelled")
+    return span.end + (dt.timedelta(days=terms.label_delay_days) if labels else GRACE)
+
+
 def _labels_expected(span: Span, terms: MonitoringTerms, now: dt.datetime) -> bool:
     waits = any(rule.metric in measure.NEED_LABELS for rule in terms.rules)
-    return waits and now >= span.end + dt.timedelta(days=terms.label_delay_days)
+    return waits and now >= due_at(span, "labels", terms)
 
 
 def label_share(counts: WindowCounts) -> float:

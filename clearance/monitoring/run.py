@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
+from operator import itemgetter
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -288,12 +289,16 @@ def _new_looks(
             span, made, terms, monitor.now, decided=any(span.start <= hour < span.end for hour in busy)
         )
     ]
+    steps = [
+        (looking.due_at(window.span, basis, terms), place, window, basis)
+        for place, window in enumerate(_counted(monitor, target, due, ZoneInfo(terms.timezone)))
+        for basis in looking.due_bases(window, made, terms, monitor.now)
+    ]
     looks = []
-    for window in _counted(monitor, target, due, ZoneInfo(terms.timezone)):
-        for basis in looking.due_bases(window, made, terms, monitor.now):
-            result = looking.look(target, judging, window, basis)
-            if store.save_look(monitor.engine, result, monitor.now) is not None:
-                looks.append(result)
+    for _, _, window, basis in sorted(steps, key=itemgetter(0, 1)):
+        result = looking.look(target, judging, window, basis)
+        if store.save_look(monitor.engine, result, monitor.now) is not None:
+            looks.append(result)
     return looks
 
 
