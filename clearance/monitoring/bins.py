@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -115,6 +115,7 @@ def size_places(values: Numbers) -> Places:
     return np.asarray(np.clip(at, 0, SIZES - 1), dtype=np.int64)
 
 
+@cache
 def size_edges() -> Numbers:
     """The lower end of each cell of sizes, as a power of ten."""
     return (np.arange(SIZES) - SIZES // 2) / SIZE_STEPS

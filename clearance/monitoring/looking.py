@@ -52,6 +52,14 @@ class Watched:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class CountedDay:
+    """The counts of a calendar day, and its hours with decisions."""
+
+    counts: WindowCounts
+    hours: tuple[dt.datetime, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class CountedWindow:
     """A window with its counts, and the hours in which there were decisions."""
 
@@ -120,25 +128,33 @@ def label_share(counts: WindowCounts) -> float:
     return sum(counts.labelled.values()) / counts.rows if counts.rows else 0.0
 
 
-def counted(
-    span: Span, hours: Mapping[dt.datetime, WindowCounts], zone: ZoneInfo, watched: Watched
-) -> CountedWindow:
-    """The window's counts from those by the hour."""
-    inside = sorted(hour for hour in hours if span.start <= hour < span.end)
-    by_day: dict[str, list[WindowCounts]] = {}
-    for hour in inside:
-        by_day.setdefault(windows.day_of(hour, zone).isoformat(), []).append(hours[hour])
-    days = {day: sums.add(parts) for day, parts in by_day.items()}
+def days(hours: Mapping[dt.datetime, WindowCounts], zone: ZoneInfo) -> dict[dt.date, CountedDay]:
+    """The counts by calendar day of the zone, from those by the hour: windows are sums of days."""
+    by_day: dict[dt.date, list[dt.datetime]] = {}
+    for hour in sorted(hours):
+        by_day.setdefault(windows.day_of(hour, zone), []).append(hour)
+    return {
+        day: CountedDay(
+            counts=sums.add([hours[hour] for hour in own]),
+            hours=tuple(hour for hour in own if hours[hour].rows),
+        )
+        for day, own in by_day.items()
+    }
+
+
+def counted(span: Span, by_day: Mapping[dt.date, CountedDay], watched: Watched) -> CountedWindow:
+    """The window's counts from those of its days."""
+    inside = {day: by_day[day] for day in span.days if day in by_day}
     baseline = watched.baseline
     cells = {} if baseline is None else {name: it.bins.size for name, it in baseline.features.items()}
     scores = 0 if baseline is None or baseline.score is None else baseline.score.bins.size
-    total = sums.add([sums.empty(cells, scores), *days.values()])
-    busy = tuple(hour for hour in inside if hours[hour].rows)
+    total = sums.add([sums.empty(cells, scores), *(day.counts for day in inside.values())])
+    busy = tuple(hour for day in inside.values() for hour in day.hours)
     return CountedWindow(
         span=span,
         counts=replace(
             total,
-            by_day={day: part.features for day, part in days.items()},
+            by_day={day.isoformat(): counted_day.counts.features for day, counted_day in inside.items()},
             quiet_hours=_hours_in_service(span, watched) - len(busy),
         ),
         hours=busy,

@@ -305,13 +305,13 @@ def _new_looks(
 def _counted(
     monitor: Monitor, target: Watched, spans: Sequence[windows.Span], zone: ZoneInfo
 ) -> Iterator[CountedWindow]:
-    """The counts of these windows; the hours are read once."""
+    """The counts of these windows; their hours are read once."""
     if not spans:
         return
     start, end = min(span.start for span in spans), max(span.end for span in spans)
-    hours = store.hours(monitor.engine, target.key, start, end)
+    days = looking.days(store.hours(monitor.engine, target.key, start, end), zone)
     for span in spans:
-        yield looking.counted(span, hours, zone, target)
+        yield looking.counted(span, days, target)
 
 
 def _again(

@@ -6,7 +6,7 @@ Pure. Cells are lists in the order of the baseline's bins; what is mostly zero i
 from __future__ import annotations
 
 import json
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -28,6 +28,8 @@ def empty(sizes: Mapping[str, int] | None = None, score: int = 0) -> WindowCount
 
 def add(parts: Sequence[WindowCounts]) -> WindowCounts:
     """The counts of all parts together. Cells of different baselines raise ValueError."""
+    if len(parts) == 1:
+        return parts[0]
     numbers = {name: sum(getattr(part, name) for part in parts) for name in _NUMBERS}
     return WindowCounts(
         features=_sum_of_cells([part.features for part in parts]),
@@ -59,9 +61,10 @@ def _total(cells: Sequence[Counts]) -> Counts:
 
 
 def _sum_of_counts(parts: Iterable[Mapping[Any, int]]) -> dict[Any, int]:
-    total: Counter[Any] = Counter()
+    total: dict[Any, int] = {}
     for part in parts:
-        total.update(part)
+        for key, count in part.items():
+            total[key] = total.get(key, 0) + count
     return {key: count for key, count in total.items() if count}
 
 
@@ -112,8 +115,13 @@ def of_text(text: str, sizes: int) -> WindowCounts:
         rows=document.get("rows", 0),
         features=_cells(document.get("features", {})),
         score=np.array(document.get("score", ()), dtype=np.int64),
-        decisions={(groups[at], *rest): count for at, *rest, count in document.get("decisions", ())},
-        labelled={(groups[at], *rest): count for at, *rest, count in document.get("labelled", ())},
+        decisions={
+            (groups[at], cell, decision): count for at, cell, decision, count in document.get("decisions", ())
+        },
+        labelled={
+            (groups[at], cell, decision, label): count
+            for at, cell, decision, label, count in document.get("labelled", ())
+        },
         sizes={name: _of_pairs(pairs, sizes) for name, pairs in document.get("sizes", {}).items()},
         contributions={
             name: Contributions(rows=rows, total=total, squares=squares)
