@@ -12,6 +12,7 @@ import datetime as dt
 import statistics
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -20,7 +21,7 @@ import sqlalchemy as sa
 
 from clearance import files, params, paths
 from clearance.documents.baseline_document import BaselineDocument
-from clearance.monitoring import bins, database, looking, store
+from clearance.monitoring import bins, database, looking, store, windows
 from clearance.monitoring.looking import Watched
 from clearance.monitoring.store import VersionHour, VersionKey
 from clearance.monitoring.watched_version import JudgingPolicy
@@ -110,8 +111,7 @@ def judge(engine: sa.Engine, baseline: BaselineDocument, judging: JudgingPolicy)
     end = START + HOURS * dt.timedelta(hours=1)
     watched = Watched(key=key, baseline=baseline, unwatched=None, since=START, until=end)
     zone = ZoneInfo(terms.timezone)
-    by_hour = store.hours(engine, key, START, end)
-    days = looking.days(by_hour, zone)
+    days = store.days(engine, key, START, end, partial(windows.day_of, zone=zone))
     spans = looking.spans(watched, terms, end + dt.timedelta(days=1))
     for span in spans:
         looking.look(watched, judging, looking.counted(span, days, watched), "decisions")

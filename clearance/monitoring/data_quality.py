@@ -119,5 +119,5 @@ def _at_least(count: int, rows: int) -> float:
 
 def _binomial_quantile(share: float, rows: int) -> int:
     """The smallest number of heads that `rows` throws of a fair coin do not exceed with this probability."""
-    place = max(0, math.ceil(special.bdtrik(share, rows, 0.5)))
+    place = max(0, math.ceil(float(special.bdtrik(share, rows, 0.5))))
     return place - 1 if place and special.bdtr(place - 1, rows, 0.5) >= share else place

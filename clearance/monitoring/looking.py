@@ -21,7 +21,7 @@ from clearance.documents.look_document import LiveFinding, Look
 from clearance.documents.measurement import Outcome
 from clearance.monitoring import budget, fairness, judgement, measure, sums, windows
 from clearance.monitoring.measure import LiveEvidence
-from clearance.monitoring.store import VersionKey
+from clearance.monitoring.store import CountedDay, VersionKey
 from clearance.monitoring.watched_version import JudgingPolicy
 from clearance.monitoring.window_counts import WindowCounts
 from clearance.monitoring.windows import HOUR, Span
@@ -49,14 +49,6 @@ class Watched:
     unwatched: str | None
     since: dt.datetime
     until: dt.datetime | None
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class CountedDay:
-    """The counts of a calendar day, and its hours with decisions."""
-
-    counts: WindowCounts
-    hours: tuple[dt.datetime, ...]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -126,20 +118,6 @@ def _labels_expected(span: Span, terms: MonitoringTerms, now: dt.datetime) -> bo
 def label_share(counts: WindowCounts) -> float:
     """The share of the decisions whose label is in; 0 without decisions."""
     return sum(counts.labelled.values()) / counts.rows if counts.rows else 0.0
-
-
-def days(hours: Mapping[dt.datetime, WindowCounts], zone: ZoneInfo) -> dict[dt.date, CountedDay]:
-    """The counts by calendar day of the zone, from those by the hour: windows are sums of days."""
-    by_day: dict[dt.date, list[dt.datetime]] = {}
-    for hour in sorted(hours):
-        by_day.setdefault(windows.day_of(hour, zone), []).append(hour)
-    return {
-        day: CountedDay(
-            counts=sums.add([hours[hour] for hour in own]),
-            hours=tuple(hour for hour in own if hours[hour].rows),
-        )
-        for day, own in by_day.items()
-    }
 
 
 def counted(span: Span, by_day: Mapping[dt.date, CountedDay], watched: Watched) -> CountedWindow:

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
@@ -309,7 +310,7 @@ def _counted(
     if not spans:
         return
     start, end = min(span.start for span in spans), max(span.end for span in spans)
-    days = looking.days(store.hours(monitor.engine, target.key, start, end), zone)
+    days = store.days(monitor.engine, target.key, start, end, partial(windows.day_of, zone=zone))
     for span in spans:
         yield looking.counted(span, days, target)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,6 +90,14 @@ class VersionKey:
         return sa.and_(
             table.c.model == self.model, table.c.version == self.version, table.c.content == self.content
         )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CountedDay:
+    """The counts of a calendar day, and the hours that have any."""
+
+    counts: WindowCounts
+    hours: tuple[dt.datetime, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,27 +182,37 @@ def busy_hours(engine: sa.Engine, key: VersionKey) -> list[dt.datetime]:
     return [_hour(hour) for (hour,) in _rows(engine, query)]
 
 
-def hours(
-    engine: sa.Engine, key: VersionKey, start: dt.datetime, end: dt.datetime
-) -> dict[dt.datetime, WindowCounts]:
-    """The counts of a version by the hour, from `start` until before `end`; hours without any are left out.
+def days(
+    engine: sa.Engine,
+    key: VersionKey,
+    start: dt.datetime,
+    end: dt.datetime,
+    day_of: Callable[[dt.datetime], dt.date],
+) -> dict[dt.date, CountedDay]:
+    """The counts of a version from the hour `start` until before `end`, by the day that `day_of` names.
 
-    Raises IntegrityError when they are not what a monitor wrote.
+    Days without any are left out. Raises IntegrityError when they are not what a monitor wrote.
     """
     query = (
-        sa.select(COUNTS.c.number, COUNTS.c.hour, COUNTS.c.body)
+        sa.select(COUNTS.c.hour, COUNTS.c.body)
         .where(key.of(COUNTS), COUNTS.c.hour >= start.strftime(_HOUR), COUNTS.c.hour < end.strftime(_HOUR))
         .order_by(COUNTS.c.hour, COUNTS.c.number)
     )
-    parts: dict[dt.datetime, list[WindowCounts]] = {}
-    for number, hour, body in _rows(engine, query):
-        try:
-            part = sums.of_text(body, bins.SIZES)
-        except (ValueError, KeyError, TypeError, IndexError) as error:
-            label = database_urls.label(engine.url)
-            raise faults.COUNTS_UNREADABLE(number=number, database=label, why=error) from None
-        parts.setdefault(_hour(hour), []).append(part)
-    return {hour: sums.add(of_hour) for hour, of_hour in parts.items()}
+    texts: dict[dt.date, list[tuple[dt.datetime, str]]] = {}
+    for name, body in _rows(engine, query):
+        hour = _hour(name)
+        texts.setdefault(day_of(hour), []).append((hour, body))
+    return {day: _counted_day(engine, day, parts) for day, parts in texts.items()}
+
+
+def _counted_day(engine: sa.Engine, day: dt.date, parts: Sequence[tuple[dt.datetime, str]]) -> CountedDay:
+    try:
+        counts = sums.of_texts([body for _, body in parts], bins.SIZES)
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise faults.COUNTS_UNREADABLE(
+            day=day, database=database_urls.label(engine.url), why=type(error).__name__
+        ) from None
+    return CountedDay(counts=counts, hours=tuple(sorted({hour for hour, _ in parts})))
 
 
 def label_key(decision: str) -> str:
@@ -209,7 +227,7 @@ def known_labels(connection: sa.Connection, model: str, keys: Sequence[str]) -> 
         query: sa.Select[Any] = sa.select(LABELS.c.decision, LABELS.c.label).where(
             LABELS.c.model == model, LABELS.c.decision.in_(keys[start : start + _TOGETHER])
         )
-        known |= dict(connection.execute(query).tuples().all())
+        known |= {row[0]: row[1] for row in connection.execute(query)}
     return known
 
 
