@@ -85,6 +85,8 @@ def test_nothing_of_this_checkout_is_written_into_prefect_yaml() -> None:
         "flows.training.training",
         "flows.promotion.promotion",
         "flows.monitoring.monitoring",
+        "flows.retraining.retraining",
+        "flows.alerts.alerts",
     ]
     assert "directory" not in text
 

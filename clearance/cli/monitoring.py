@@ -57,6 +57,7 @@ def monitor(
                 "counted": result.counted,
                 "outcome": str(result.outcome),
                 "notes": list(result.notes),
+                "consequences": list(result.consequences),
                 "looks": [look.to_json() for look in result.looks],
             }
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from clearance.documents.baseline_document import BaselineDocument
-from clearance.monitoring import fairness, performance
+from clearance.monitoring import estimated, fairness, performance
 from clearance.monitoring.effects import Effect
 from clearance.monitoring.window_counts import WindowCounts
 from clearance.policy.monitoring_terms import LiveRule, MonitoringTerms
@@ -32,5 +32,7 @@ def effects_of(
     elif rule.metric.startswith("fairness."):
         for name in rule.read_for:
             yield name, fairness.measure(rule, name, window, baseline, terms.label_share)
+    elif rule.metric.startswith("performance.estimated_"):
+        yield None, estimated.measure(rule.metric, window, baseline)
     else:
         yield None, performance.measure(rule.metric, window, baseline, terms.label_share)

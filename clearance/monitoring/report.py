@@ -20,6 +20,7 @@ def lines(result: MonitorRun) -> Iterator[str]:
         yield "no window is over yet"
     for note in result.notes:
         yield f"note: {note}"
+    yield from result.consequences
 
 
 def _look(look: Look) -> Iterator[str]:

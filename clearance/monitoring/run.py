@@ -26,7 +26,7 @@ from clearance.errors import ClearanceError
 from clearance.feature_store import FeatureSettings
 from clearance.inference_log import InferenceLog
 from clearance.inference_log.reading import LoggedDecision
-from clearance.monitoring import counting, database, faults, looking, store, watched_version, windows
+from clearance.monitoring import alerts, counting, database, faults, looking, store, watched_version, windows
 from clearance.monitoring.counting import Decided
 from clearance.monitoring.looking import CountedWindow, Watched
 from clearance.monitoring.store import VersionHour, VersionKey
@@ -34,7 +34,7 @@ from clearance.monitoring.watched_version import JudgingPolicy, WatchedVersion
 from clearance.monitoring.window_counts import Groups, WindowCounts
 from clearance.policy import judgement, policy_file
 from clearance.policy.monitoring_terms import MonitoringTerms
-from clearance.promotion import inference_trail, session, version_record
+from clearance.promotion import inference_trail, monitoring_policy, session, version_record
 from clearance.promotion.session import LedgerSession
 from clearance.trust.roles import Right
 
@@ -45,7 +45,7 @@ REASON = "monitoring"
 
 @dataclass(frozen=True, kw_only=True)
 class MonitorRun:
-    """What a run did: decisions it counted, looks it made or was asked to show, and what was odd.
+    """What a run did: decisions it counted, looks it made or was asked to show, what was odd, what followed.
 
     `outcome` is the worst of the looks; not evaluated where there is none.
     """
@@ -54,6 +54,7 @@ class MonitorRun:
     counted: int
     looks: tuple[Look, ...]
     notes: tuple[str, ...] = ()
+    consequences: tuple[str, ...] = ()
 
     @property
     def outcome(self) -> Outcome:
@@ -116,7 +117,31 @@ def run(
     with opened(root, features=features, identity=identity, clock=clock) as (monitor, log):
         count, notes = count_new(monitor, log)
         looks, remarks = look(monitor, request)
-    return MonitorRun(model=monitor.name, counted=count, looks=tuple(looks), notes=(*notes, *remarks))
+        terms = {number: version.judging.policy.monitoring for number, version in monitor.versions.items()}
+    consequences = react(root, monitor, terms) if request.policy is None else []
+    return MonitorRun(
+        model=monitor.name,
+        counted=count,
+        looks=tuple(looks),
+        notes=(*notes, *remarks),
+        consequences=tuple(consequences),
+    )
+
+
+def react(root: Path, monitor: Monitor, terms: Mapping[int, MonitoringTerms | None]) -> list[str]:
+    """Draw the consequences of every look that has none yet, in order; what happened, a sentence each.
+
+    The project's policy of today says whom to tell; where it says nothing, that of the version does. Each
+    look is marked after its consequences are written down, so a kill repeats `alerts.react` and no alert.
+    """
+    today = monitoring_policy.terms(root)
+    lines = []
+    for stored in store.unreacted(monitor.engine, monitor.name):
+        applying = today or terms.get(stored.look.version)
+        if applying is not None:
+            lines += alerts.react(root, stored.look, applying, now=monitor.now).lines()
+        store.mark_reacted(monitor.engine, stored.number)
+    return lines
 
 
 @contextmanager

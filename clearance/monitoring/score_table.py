@@ -100,6 +100,15 @@ class Area:
         return ranking.wider_bounds(self.value, self.error, self.favourable, self.other, confidence)
 
 
+def areas(other: Numbers, favourable: Numbers) -> Numbers:
+    """The areas of many tables at once, by the last axis; 0.5 where a label has no row."""
+    under = np.cumsum(other, axis=-1) - other / 2
+    pairs = other.sum(axis=-1) * favourable.sum(axis=-1)
+    over: Numbers = (favourable * under).sum(axis=-1)
+    values: Numbers = np.divide(over, pairs, out=np.full(np.shape(pairs), 0.5), where=pairs > 0)
+    return values
+
+
 def area(other: Numbers, favourable: Numbers) -> Area:
     """The area from counts by place, from the lowest score up, of either label; both have some rows.
 
