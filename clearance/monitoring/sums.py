@@ -108,7 +108,7 @@ def to_text(counts: WindowCounts) -> str:
 def of_texts(texts: Sequence[str], sizes: int) -> WindowCounts:
     """The sum of counts that `to_text` wrote; `sizes` is how many cells of sizes there are.
 
-    Adds before it builds. Raises ValueError, KeyError, TypeError or IndexError on anything else.
+    Adds before it builds. Raises an exception of Python on anything else.
     """
     documents = [json.loads(text) for text in texts]
     score = [document["score"] for document in documents if "score" in document]
