@@ -87,6 +87,7 @@ def switches(folder: Path, count: int) -> Asked:
         Path(),
         load=lambda _: versions[turn[0] % 2],
         look=lambda _: Sight(entries=turn[0], digest="", alias=1),
+        restriction=lambda _, __: None,
     )
     champion.start()
     asked, stop = Asked(), threading.Event()

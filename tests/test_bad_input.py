@@ -22,7 +22,7 @@ from clearance.errors import ExitCode
 SOURCE = Path("data/source/applicants.csv")
 CHAIN = [
     *("ingest", "validate raw", "prepare", "validate prepared", "train", "score"),
-    *("evaluate", "assess", "explain", "reasons", "judge"),
+    *("evaluate", "assess", "explain", "reasons", "baseline", "judge"),
 ]
 ROOT = Path(__file__).resolve().parent.parent
 

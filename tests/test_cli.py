@@ -57,6 +57,7 @@ SECTIONS = {
     "Decide": {"approve", "reject", "revoke", "override", "serve-approvals"},
     "Champions": {"promote", "rollback", "retire", "verify", "history", "list", "reproduce"},
     "Serve": {"serve", "serve-key", "predict", "shadow", "decisions"},
+    "Watch": {"monitor", "alerts", "incident"},
     "Ledger": {"ledger"},
     "Trust": {"keys", "roles", "root"},
     "Maintenance": {"repair", "gc"},
@@ -64,7 +65,9 @@ SECTIONS = {
 GROUPS = {
     "policy": {"check", "explain", "schema"},
     "ledger": {"verify", "show", "export", "erase"},
-    "decisions": {"verify", "show", "erase", "expire", "seal"},
+    "decisions": {"verify", "show", "erase", "expire", "seal", "hold", "stop", "resume", "restriction"},
+    "alerts": {"list", "take", "resolve", "send"},
+    "incident": {"open", "report", "close", "list", "show"},
     "keys": {"create"},
     "roles": {"show", "sign"},
     "root": {"show", "pin", "propose", "sign", "adopt"},

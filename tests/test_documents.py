@@ -373,7 +373,7 @@ def test_every_document_of_the_release_before_is_read_and_kept_as_it_is(tmp_path
 def test_the_catalogue_lists_every_document_that_a_rule_may_read() -> None:
     assert tuple(document.path for document in catalogue.EVIDENCE.values()) == paths.EVIDENCE
     measured = {name for name, kind in DOCUMENTS.items() if issubclass(kind, MeasuredDocument)}
-    assert measured - {"scores", "reasons"} == catalogue.EVIDENCE.keys()
+    assert measured - {"scores", "reasons", "baseline"} == catalogue.EVIDENCE.keys()
 
 
 def test_a_split_document_counts_the_rows_of_each_split() -> None:

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 STAGES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 ORDER = [
     *("ingest", "validate_raw", "prepare", "validate_prepared", "train", "score"),
-    *("evaluate", "assess", "explain", "reasons", "judge", "document"),
+    *("evaluate", "assess", "explain", "reasons", "baseline", "judge", "document"),
 ]
 
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clearance.data import input_checks
 from clearance.documents.training_document import ModelInput, NumberSummary
 from clearance.params.data import Column
-from clearance.serving import input_checks
 
 NUMBER, TEXT = ModelInput(name="n", type="double"), ModelInput(name="t", type="string")
 ENDS = st.none() | st.integers(-1000, 1000)

@@ -20,6 +20,8 @@ ABOUT: dict[str, Any] = {"version": 3, "content": CONTENT}
 ENVELOPE = {"payload": "e30=", "payloadType": "t", "signatures": []}
 TERMS = {"tier": "high", "authorised_in": None, "allowed_by": ["vera", "rita"], "override_until": None}
 TRIED = {"seed": 2, "overrides": {"seed": "2"}, "test_rows": OTHER, "source": CONTENT}
+AT = "2026-01-01T00:00:00.000000Z"
+DEADLINE = {"id": "d15", "to": "the authority", "due": AT, "incomplete_first": True, "source": "Art. 73"}
 BODIES: dict[EntryKind, list[dict[str, Any]]] = {
     EntryKind.PROPOSAL: [ABOUT | {"fingerprint": OTHER, "pushed": False}],
     EntryKind.VERDICT: [
@@ -70,6 +72,28 @@ BODIES: dict[EntryKind, list[dict[str, Any]]] = {
     EntryKind.RETIREMENT: [ABOUT | {"reason": "r", "intent": 7}],
     EntryKind.REPAIR: [ABOUT | TERMS | {"intent": 7}, {"intent": 7}],
     EntryKind.CHALLENGER: [ABOUT | {"reason": "r"}, {"reason": "r"}],
+    EntryKind.INCIDENT: [
+        ABOUT
+        | {"category": "serious", "role": "provider", "aware_at": AT, "owner": "otto", "description": "d"}
+        | {"rule": "r", "alert": "a", "look": OTHER, "decisions_from": AT, "decisions_until": AT}
+        | {"deadlines": [DEADLINE]},
+        ABOUT
+        | {"category": "death", "role": "deployer", "aware_at": AT, "owner": "otto", "description": "d"}
+        | {"decisions_from": AT, "deadlines": []},
+    ],
+    EntryKind.INCIDENT_REPORT: [
+        ABOUT
+        | {"incident": 7, "description": "d", "deadline": "d15", "to": "the authority", "complete": True},
+        ABOUT
+        | {"incident": 7, "description": "d", "category": "death", "aware_at": AT, "deadlines": [DEADLINE]}
+        | {"decisions_until": AT},
+    ],
+    EntryKind.INCIDENT_CLOSURE: [ABOUT | {"incident": 7, "corrective_action": "c", "statement": "s"}],
+    EntryKind.RESTRICTION: [
+        ABOUT | {"mode": "stop", "reason": "it failed", "rule": "r", "alert": "a", "look": OTHER},
+        ABOUT | {"mode": "hold", "reason": "somebody complained"},
+    ],
+    EntryKind.RESUMPTION: [ABOUT | {"restrictions": [8, 9], "reason": "corrected"}],
     EntryKind.ROLES: [
         {"roles_version": 2, "sha256": OTHER, "demo": True, "root_version": 1},
         {"roles_version": 2, "sha256": OTHER, "demo": True},

@@ -21,10 +21,10 @@ from clearance.documents.measurement import Outcome
 from clearance.errors import UnavailableError
 from clearance.feature_store import FeatureSettings
 from clearance.inference_log import Inference, ModelReference, PolicyReference
+from clearance.inference_log.records import FAVOURABLE, UNFAVOURABLE
 from clearance.policy.schema import Policy
 from clearance.serving import live, live_fairness, live_rules
 from clearance.serving.access import Role
-from clearance.serving.answers import FAVOURABLE, UNFAVOURABLE
 from clearance.serving.features import Features
 from clearance.serving.live import Live
 from clearance.serving.live_counts import LiveCounts

@@ -69,7 +69,7 @@ def test_each_role_gives_its_rights_and_no_others() -> None:
         "viktor": {Right.APPROVE},
         "rita": {Right.APPROVE, Right.OVERRIDE},
         "both": {Right.APPROVE, Right.OVERRIDE},
-        "otto": {Right.PROMOTE, Right.ROLL_BACK},
+        "otto": {Right.PROMOTE, Right.ROLL_BACK, Right.WATCH},  # who may promote may watch
         "ada": {Right.READ},
     }
     assert not any(people.ROLES.may(people.STRANGER.public_key.keyid, right, AT) for right in Right)

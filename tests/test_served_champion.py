@@ -16,6 +16,7 @@ from clearance.errors import (
     ReleaseRefused,
     UnavailableError,
 )
+from clearance.promotion.restrictions import Restriction
 from clearance.serving import faults, served_model
 from clearance.serving.access import Role
 from clearance.serving.champion import Champion, Sight
@@ -42,6 +43,7 @@ class World:
         self.seen = 0
         self.answer: ServedModel | ClearanceError = serving.champion_model()
         self.away = False
+        self.restriction: Restriction | None = None
         self.now = NOON
         self.seconds = 0.0
 
@@ -50,6 +52,7 @@ class World:
             Path(),
             load=self._load,
             look=self._look,
+            restriction=lambda _, __: self.restriction,
             now=lambda: self.now,
             monotonic=lambda: self.seconds,
         )

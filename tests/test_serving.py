@@ -15,11 +15,12 @@ import httpx
 import pandas as pd
 import pytest
 
+from clearance.data import input_checks
 from clearance.inference_log import Inference
 from clearance.models import scoring
 from clearance.params.data import Column
 from clearance.reasons import decision
-from clearance.serving import answers, bodies, connections, input_checks
+from clearance.serving import answers, bodies, connections
 from clearance.serving.access import AccessSettings, KeyHolder, Role
 from tests.support import serving
 from tests.support.serving import OTHER, ROW, Running

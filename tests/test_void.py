@@ -31,6 +31,7 @@ ABOUT = {"version": 1, "content": "a" * 64}
 OTHER = {"version": 2, "content": "b" * 64}
 RETIRE = {"version": 1, "content": "a" * 64, "step": "retirement"}
 PROPOSED = {"fingerprint": "f" * 64, "pushed": True}
+STAMP = "2026-01-01T00:00:00.000000Z"
 BODIES: dict[EntryKind, dict[str, Any]] = {
     EntryKind.PROPOSAL: {"version": 3, "content": "c" * 64, "fingerprint": "d" * 64},
     EntryKind.VERDICT: {**ABOUT, "outcome": "fail"},
@@ -58,6 +59,15 @@ BODIES: dict[EntryKind, dict[str, Any]] = {
         **{"log": "ab" * 16, "segment": 1, "first": 1, "last": 9, "records": 9, "previous": "a" * 64},
         **{"head": "b" * 64, "latest": "2026-01-01T00:00:00.000000Z"},
     },
+    EntryKind.INCIDENT: {
+        **ABOUT,
+        **{"category": "serious", "role": "provider", "aware_at": STAMP, "owner": "otto"},
+        **{"description": "so", "decisions_from": STAMP},
+    },
+    EntryKind.INCIDENT_REPORT: {**ABOUT, "incident": 5, "description": "so"},
+    EntryKind.INCIDENT_CLOSURE: {**ABOUT, "incident": 5, "corrective_action": "so", "statement": "so"},
+    EntryKind.RESTRICTION: {**ABOUT, "mode": "stop", "reason": "so"},
+    EntryKind.RESUMPTION: {**ABOUT, "restrictions": [5], "reason": "so"},
     EntryKind.INFERENCE_DELETION: {
         **{"log": "ab" * 16, "segment": 1, "last": 9, "head": "b" * 64, "months": {"law": 1}},
         **{"ended": "2026-02-01T00:00:00.000000Z", "reason": "so"},
@@ -86,6 +96,10 @@ def cases() -> Iterator[Case]:
     yield "dan", EntryKind.ROLES, {"roles_version": 0, "sha256": "0" * 64, "demo": True}
     yield "dan", EntryKind.ROLES, {"roles_version": 10**6, "sha256": "0" * 64, "file": "x", "signed": {}}
     yield "vera", EntryKind.REJECTION, {**ABOUT, "reason": "x" * 20_000}
+    for kind in (EntryKind.INCIDENT_REPORT, EntryKind.INCIDENT_CLOSURE, EntryKind.RESUMPTION):
+        yield "otto", kind, BODIES[kind]
+    yield "otto", EntryKind.RESTRICTION, {**BODIES[EntryKind.RESTRICTION], "content": "9" * 64}
+    yield "otto", EntryKind.INCIDENT, {**BODIES[EntryKind.INCIDENT], "version": 3}
     yield "otto", EntryKind.REDACTION, {"entries": [8], "reason": "so"}
     yield "otto", EntryKind.REDACTION, {"entries": [8], "reason": "so", "years": {"others": 0}}
     yield "otto", EntryKind.REDACTION, {"entries": [8], "reason": "so", "years": {"others": 1}}

@@ -9,12 +9,15 @@ from __future__ import annotations
 import click
 
 from clearance.cli import (
+    alerts,
     approvals,
     champions,
     decisions,
+    incidents,
     init,
     ledger,
     maintenance,
+    monitoring,
     pipeline,
     serving,
     start,
@@ -50,6 +53,7 @@ SECTIONS = {
         champions.reproduce,
     ),
     "Serve": (serving.serve, serving.serve_key, serving.predict, serving.shadow, decisions.decisions),
+    "Watch": (monitoring.monitor, alerts.alerts, incidents.incident),
     "Ledger": (ledger.ledger,),
     "Trust": (trust.keys, trust.roles, trust.root),
     "Maintenance": (maintenance.repair, maintenance.gc),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -11,12 +12,18 @@ from clearance import paths, wording
 from clearance.cli import options, process
 from clearance.errors import ExitCode
 
+if TYPE_CHECKING:
+    from clearance.promotion.session import ReadOnlySession
+
+_VERSION = click.option(
+    "--version", type=click.IntRange(1), metavar="N", help="Candidate. Default: the champion."
+)
 _WHY = click.option("--reason", metavar="TEXT", help="Reason, recorded in the log. Required with --yes.")
 
 
 @click.group()
 def decisions() -> None:
-    """Verify, show, erase or seal recorded decisions."""
+    """Read recorded decisions, or stop new ones."""
 
 
 @decisions.command()
@@ -175,3 +182,98 @@ def seal(identity: str | None, everything: bool) -> int:
     if not new:
         process.echo("Nothing to seal.")
     return ExitCode.PASS
+
+
+@decisions.command()
+@options.identity
+@options.reason()
+@_VERSION
+@process.exit_with_status
+def hold(version: int | None, identity: str | None, reason: str) -> int:
+    """Have a person review every new decision.
+
+    Servers mark each answer within seconds. Needs the right `watch`.
+    """
+    return _restrict(version, "hold", identity, reason)
+
+
+@decisions.command()
+@options.identity
+@options.reason()
+@_VERSION
+@process.exit_with_status
+def stop(version: int | None, identity: str | None, reason: str) -> int:
+    """Stop new decisions.
+
+    Servers refuse them within seconds, until `clearance decisions resume`. Needs the right `watch`.
+    """
+    return _restrict(version, "stop", identity, reason)
+
+
+def _restrict(version: int | None, mode: Literal["hold", "stop"], identity: str | None, reason: str) -> int:
+    root = process.enter_project()
+    from clearance import params
+    from clearance.promotion import restrictions, session
+
+    name = params.load(root / paths.PARAMS).name
+    with session.open_session(root, identity) as acting:
+        number = version or _champion(acting, name)
+        entry = restrictions.restrict(acting, name, number, mode, reason)
+    process.echo(f"version {number} of {name}: {mode} (ledger entry {entry}); servers follow within seconds")
+    return ExitCode.PASS
+
+
+@decisions.command()
+@options.identity
+@options.reason()
+@_VERSION
+@process.exit_with_status
+def resume(version: int | None, identity: str | None, reason: str) -> int:
+    """Let a held or stopped version decide again.
+
+    Ends every restriction that is in force. Needs the right `promote`.
+    """
+    root = process.enter_project()
+    from clearance import params
+    from clearance.promotion import restrictions, session
+
+    name = params.load(root / paths.PARAMS).name
+    with session.open_session(root, identity) as acting:
+        number = version or _champion(acting, name)
+        ended = restrictions.resume(acting, name, number, reason)
+    process.echo(f"version {number} of {name} decides again; ended: {ended.names}")
+    return ExitCode.PASS
+
+
+@decisions.command()
+@_VERSION
+@options.as_json
+@process.exit_with_status
+def restriction(version: int | None, as_json: bool) -> int:
+    """Show what holds or stops a version.
+
+    Exit status 3 if it is stopped.
+    """
+    root = process.enter_project()
+    from clearance import params
+    from clearance.promotion import restrictions, session
+
+    name = params.load(root / paths.PARAMS).name
+    with session.open_read_only(root) as reader:
+        number = version or _champion(reader, name)
+        present = restrictions.find(reader.entries(name), number)
+    if as_json:
+        process.write_json(present and dataclasses.asdict(present))
+    for line in [] if as_json else present.lines() if present else [f"version {number} decides freely"]:
+        process.echo(line)
+    return ExitCode.REFUSED if present is not None and present.stops else ExitCode.PASS
+
+
+def _champion(session: ReadOnlySession, name: str) -> int:
+    """The number of the champion. Raises ConfigurationError where there is none."""
+    from clearance.promotion import faults, version_record
+
+    tenure = version_record.champion(session.entries(name), name)
+    if tenure is None:
+        raise faults.NO_CHAMPION_TO_RESTRICT(name=name)
+    return tenure.version

@@ -83,7 +83,9 @@ def predict(table: Path, output: Path, entity: str | None, caller: str) -> int:
     from clearance.serving import batch
     from clearance.serving.champion import Champion
 
-    model = Champion(root).start()
+    champion = Champion(root)
+    champion.start()
+    model = champion.deciding()
     spool = inference_trail.spool(root, model.policy.inference_log)
     with (
         inference_log.open(settings.address(root), settings.key_path(root), spool=spool) as log,

@@ -68,8 +68,8 @@ class BaselineDocument(MeasuredDocument):
     decision: rows of (cell, label 0 or 1, decision 0 or 1, count). `calibration` is the same of tune rows.
     `groups` are by attribute or intersection. `attribution` is the mean absolute contribution of each
     feature over tune rows. `days` are the dates of the train rows, where the policy or parameters name a
-    column with their time. `rows` are the train rows behind the features, `repeated` how many of them have
-    the input of another one.
+    column with their time. `rows` are the rows behind the features, `repeated` how many of them have the
+    input of an earlier one. They are train rows, unless a model made elsewhere has none: `counted_in` says.
     """
 
     path: ClassVar[Path] = paths.BASELINE
@@ -78,6 +78,7 @@ class BaselineDocument(MeasuredDocument):
     model_sha256: Sha256
     threshold: float
     rows: Count
+    counted_in: Literal["train", "tune", "test"] = "train"
     repeated: Count = 0
     features: Mapping[str, FeatureReference]
     score: FeatureReference | None = field(default=None, metadata=WHEN_SET)

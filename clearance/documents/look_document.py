@@ -65,7 +65,10 @@ class Look:
     """One look. `content` is the digest of the version's evidence; `level` the error that this look may make.
 
     `outcome` is the worst of the findings, not evaluated where there is none. `notes` say what was odd about
-    the window: half a day missing, a clock that jumped, rows of another version.
+    the window: half a day missing, a clock that jumped, rows of another version. `basis` says what was
+    judged: nothing, as there was no decision (`empty`); the rules that need no label (`decisions`); those
+    that do (`labels`), or none of them yet, as too few labels were in (`unlabelled`). A window has at most
+    one look of each.
     """
 
     model: str
@@ -80,6 +83,7 @@ class Look:
     outcome: Outcome
     findings: tuple[LiveFinding, ...]
     notes: tuple[str, ...] = ()
+    basis: Literal["empty", "decisions", "labels", "unlabelled"] = "decisions"
 
     @property
     def failing(self) -> tuple[LiveFinding, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from clearance.documents import catalogue, codec
+from clearance.documents.baseline_document import BaselineDocument
 from clearance.documents.comparison_document import ComparisonDocument
 from clearance.documents.evidence_document import Document, MeasuredDocument
 from clearance.documents.origin_document import OriginDocument
@@ -19,6 +20,7 @@ DOCUMENTS: Mapping[str, type[Document] | type[MeasuredDocument]] = {
     "origin": OriginDocument,
     "scores": ScoresDocument,
     "reasons": ReasonsDocument,
+    "baseline": BaselineDocument,
     "verdict": VerdictDocument,
     "comparison": ComparisonDocument,
     "release": ReleaseReceipt,

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from clearance import foreign_text
-from clearance.inference_log import database, faults, records, retention, verification
+from clearance.inference_log import database, faults, reading, records, retention, verification
 from clearance.inference_log import seals as seals_
+from clearance.inference_log.reading import LoggedDecision
 from clearance.inference_log.records import Record
 from clearance.inference_log.retention import Due
 from clearance.inference_log.seals import LedgerAccess, SealedSegment, Seals
@@ -115,6 +116,40 @@ class InferenceLog:
         The chain still verifies. Raises DataError when the log has nothing sealed for this subject.
         """
         return cast(Receipt, self._do(_erase(subject, actor, reason)))
+
+    def decisions(self, *, after: int, reader: str, reason: str) -> Iterator[LoggedDecision]:
+        """Every decision after the sequence number `after`, in order, as a stream in bounded memory.
+
+        That `reader` read them, and why, is one record, durable before the first is returned; none is made
+        where there is no decision. Raises IntegrityError when a record is not what was recorded, DataError
+        when who or why is missing.
+        """
+        _ensure_reason(reader, reason)
+        with self.store.opened() as log:
+            unread = reading.range_after(log, after)
+            if unread is None:
+                return
+            self._note_read(unread.last_id, reader, f"{reason}: {unread.count} decisions up to this one")
+            yield from reading.decisions(log, after, unread.last)
+
+    def find(
+        self, *, ids: Sequence[str] = (), subjects: Sequence[str] = (), reader: str, reason: str
+    ) -> list[LoggedDecision]:
+        """The decisions with these ids and about these subjects, of those that the log has, in order.
+
+        Recorded and refused as by `decisions`.
+        """
+        _ensure_reason(reader, reason)
+        with self.store.opened() as log:
+            by_id = {decision.id: decision for decision in reading.with_ids(log, ids)}
+            by_id |= {decision.id: decision for decision in reading.of_subjects(log, subjects)}
+        found = sorted(by_id.values(), key=lambda decision: decision.sequence)
+        if found:
+            self._note_read(found[-1].id, reader, f"{reason}: {len(found)} decisions up to this one")
+        return found
+
+    def _note_read(self, about: str, reader: str, reason: str) -> None:
+        self.append(records.Read(caller=reader, about=about, reason=reason))
 
     def verify(self, seals: Seals | None = None) -> InferenceLogReport:
         """Verify the log, as a stream, while others append; see `verification.verify`.

@@ -36,6 +36,9 @@ LONGEST = 256 * 1024
 LONGEST_HEADER = 8 * 1024
 """Most bytes of the header of one record."""
 
+FAVOURABLE, UNFAVOURABLE = "favourable", "unfavourable"
+"""The decision of a binary classifier, as its record has it."""
+
 Scalar = bool | int | float | str
 Value = bool | int | float | str | None
 

@@ -14,6 +14,8 @@ strictly; a field that the previous version did not write is optional. Nothing h
     ├── ChampionChange         PromotionEvent, RollbackEvent, RetirementEvent: after it
     ├── AbandonmentEvent       in place of it; stored as `repair`, unrelated to `clearance repair`
     ├── ChallengerEvent        which candidate scores the traffic in shadow
+    ├── IncidentEvent          opens an incident; IncidentReportEvent, IncidentClosureEvent: what follows
+    ├── RestrictionEvent       a version's decisions are held for review, or stopped; ResumptionEvent: no more
     ├── RolesUpdate, CheckpointPolicyUpdate
     ├── InferenceSegmentEvent, InferenceDeletionEvent: about an inference log, never about a model
     └── RedactionEvent
@@ -56,6 +58,11 @@ class EntryKind(StrEnum):
     RETIREMENT = "retirement"
     REPAIR = "repair"
     CHALLENGER = "challenger"
+    INCIDENT = "incident"
+    INCIDENT_REPORT = "incident_report"
+    INCIDENT_CLOSURE = "incident_closure"
+    RESTRICTION = "restriction"
+    RESUMPTION = "resumption"
     ROLES = "roles"
     CHECKPOINT_POLICY = "checkpoint_policy"
     REDACTION = "redaction"
@@ -464,6 +471,146 @@ class ChallengerEvent(Event):
         return tell(text, actor, model, self.version)
 
 
+RecordNumber = Annotated[int, Field(ge=1)]
+Stamp = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$")]
+Category = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
+VisibleText = Annotated[Text, Field(pattern=r"\S")]
+
+
+class LiveEvent(Event):
+    """About the live decisions of one version, whose evidence has the digest `content`."""
+
+    version: VersionNumber
+    content: Sha256
+
+    @property
+    def about(self) -> int | None:
+        """The number of the version that it is about; None when it is about none."""
+        return self.version
+
+
+class IncidentDeadline(BaseModel):
+    """By when an incident is reported, to whom, and from which article that follows.
+
+    `id` is that of the deadline in the policy. `incomplete_first`: a first report may be incomplete.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    id: Text
+    to: Text
+    due: Stamp
+    incomplete_first: bool = False
+    source: Text
+
+
+class IncidentEvent(LiveEvent):
+    """An incident was opened, by a person or because of a serious failed rule.
+
+    `category` is a kind of incident as in the policy's deadlines; `aware_at` is when the clock of these
+    starts, `role` whose duties they are. `rule`, `alert` and `look` (the digest of the look) say what failed;
+    None where a person opened it. Decisions of the version from `decisions_from` until `decisions_until`
+    (None: still) are affected.
+    """
+
+    kind = EntryKind.INCIDENT
+    text = "{actor} opened an incident of {subject}"
+    right = "watch"
+
+    category: Category
+    role: Literal["provider", "deployer"]
+    aware_at: Stamp
+    owner: VisibleText
+    description: VisibleText
+    rule: Text | None = None
+    alert: Text | None = None
+    look: Sha256 | None = None
+    decisions_from: Stamp
+    decisions_until: Stamp | None = None
+    deadlines: tuple[IncidentDeadline, ...] = ()
+
+
+class IncidentReportEvent(LiveEvent):
+    """The incident that entry `incident` opened was reported, or more is known about it.
+
+    `deadline` and `to` say which duty a report meets; None where nobody was told anything. `complete`: it
+    was the whole report. `category`, `aware_at` and `deadlines` replace those of before.
+    """
+
+    kind = EntryKind.INCIDENT_REPORT
+    text = "{actor} reported an incident of {subject}"
+    right = "watch"
+
+    incident: RecordNumber
+    description: VisibleText
+    deadline: Text | None = None
+    to: Text | None = None
+    complete: bool = False
+    category: Category | None = None
+    aware_at: Stamp | None = None
+    deadlines: tuple[IncidentDeadline, ...] | None = None
+    decisions_until: Stamp | None = None
+
+    def sentence(self, actor: str, model: str | None) -> str:
+        """Who reported the incident to whom, or noted something about it."""
+        text = f"{{actor}} noted something about incident {self.incident} of {{subject}}"
+        if self.to is not None:
+            first = "" if self.complete else " a first time"
+            text = f"{{actor}} reported incident {self.incident} of {{subject}} to {_literal(self.to)}{first}"
+        return tell(text, actor, model, self.version)
+
+
+class IncidentClosureEvent(LiveEvent):
+    """The incident that entry `incident` opened is closed: what was corrected, and a closing statement."""
+
+    kind = EntryKind.INCIDENT_CLOSURE
+    text = "{actor} closed an incident of {subject}"
+    right = "watch"
+
+    incident: RecordNumber
+    corrective_action: VisibleText
+    statement: VisibleText
+
+    def sentence(self, actor: str, model: str | None) -> str:
+        """Who closed which incident."""
+        text = f"{{actor}} closed incident {self.incident} of {{subject}}"
+        return tell(text, actor, model, self.version)
+
+
+class RestrictionEvent(LiveEvent):
+    """From here on a person reviews every decision of the version (`hold`), or it decides nothing (`stop`).
+
+    `rule`, `alert` and `look` (the digest of the look) say what failed; None where a person did it.
+    """
+
+    kind = EntryKind.RESTRICTION
+    text = "{actor} restricted the decisions of {subject}"
+    right = "watch"
+
+    mode: Literal["hold", "stop"]
+    reason: VisibleText
+    rule: Text | None = None
+    alert: Text | None = None
+    look: Sha256 | None = None
+
+    def sentence(self, actor: str, model: str | None) -> str:
+        """Who restricted it, how, and by which rule."""
+        text = "{actor} stopped {subject}" if self.mode == "stop" else "{actor} held {subject} for review"
+        by = "" if self.rule is None else f" by the rule {_literal(self.rule)}"
+        return tell(text + by, actor, model, self.version)
+
+
+class ResumptionEvent(LiveEvent):
+    """The restrictions that the entries `restrictions` began have ended."""
+
+    kind = EntryKind.RESUMPTION
+    text = "{actor} let {subject} decide again"
+    right = "promote"
+
+    restrictions: Annotated[tuple[RecordNumber, ...], Field(min_length=1)]
+    reason: VisibleText
+
+
 class RolesUpdate(Event):
     """A roles file came into force: its version, its SHA-256, and the version of the root that signed it.
 
@@ -506,10 +653,6 @@ class RedactionEvent(Event):
     reason: Annotated[Text, Field(pattern=r"\S")]
     years: dict[str, Annotated[int, Field(ge=1)]] | None = None
     versions: tuple[VersionNumber, ...] = ()
-
-
-RecordNumber = Annotated[int, Field(ge=1)]
-Stamp = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$")]
 
 
 class InferenceSegmentEvent(Event):
@@ -595,6 +738,11 @@ def tell(text: str, actor: str, model: str | None, version: int | None) -> str:
     """A sentence of an event, its places filled."""
     subject = " ".join([model or "the ledger", *([] if version is None else [f"version {version}"])])
     return text.format(actor=actor, subject=subject)
+
+
+def _literal(text: str) -> str:
+    """A text for a sentence with places, in which braces stand for themselves."""
+    return text.replace("{", "{{").replace("}", "}}")
 
 
 def quoted(reason: str) -> str:

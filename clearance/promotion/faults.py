@@ -296,6 +296,62 @@ VERSIONS_PLANTED = ErrorKind(
     "find out who put it there, and delete it in MLflow; only the alias `champion` is served from",
 )
 
+NOT_RESTRICTED = ErrorKind(
+    "promotion.not_restricted",
+    ConfigurationError,
+    "{name} version {version} is neither held nor stopped",
+    "`clearance decisions restriction` shows what is in force",
+)
+NO_CHAMPION_TO_RESTRICT = ErrorKind(
+    "promotion.no_champion_to_restrict",
+    ConfigurationError,
+    "{name} has no champion, so nothing decides that could be held or stopped",
+    "name a candidate with --version",
+)
+NO_OPEN_INCIDENT = ErrorKind(
+    "promotion.no_open_incident",
+    ConfigurationError,
+    "{number} is not an open incident; open are {listed}",
+    "`clearance incident list` shows every incident with its number",
+)
+NO_SUCH_INCIDENT = ErrorKind(
+    "promotion.no_such_incident",
+    ConfigurationError,
+    "{number} is not an incident of this model",
+    "`clearance incident list` shows every incident with its number",
+)
+AWARE_IN_FUTURE = ErrorKind(
+    "promotion.aware_in_future",
+    ConfigurationError,
+    "nobody can have become aware of an incident at {at}, which has not come yet",
+    "give the time in UTC at which the first person knew",
+)
+UNKNOWN_CATEGORY = ErrorKind(
+    "promotion.unknown_category",
+    ConfigurationError,
+    "the policy has no deadline for incidents of the kind `{category}`",
+    "use one of {known}, or add a deadline to `monitoring.deadlines` of the policy",
+)
+REPORT_MISSING = ErrorKind(
+    "promotion.report_missing",
+    ReleaseRefused,
+    "incident {number} cannot be closed: the whole report to {to} is missing",
+    "`clearance incident report {number} --deadline {deadline} --complete`, or say with "
+    "`--category not_reportable` why none is due",
+)
+REPORT_OUT_OF_ORDER = ErrorKind(
+    "promotion.report_out_of_order",
+    ReleaseRefused,
+    "a deployer tells {to} first, and no such report is recorded",
+    "record it, or that they could not be reached, with `--deadline {deadline}`",
+)
+NO_SUCH_DEADLINE = ErrorKind(
+    "promotion.no_such_deadline",
+    ConfigurationError,
+    "the incident has no deadline `{deadline}`",
+    "its deadlines are {listed}",
+)
+
 
 def ensure_reason(reason: str) -> None:
     """Raise ConfigurationError unless the reason has a visible character."""

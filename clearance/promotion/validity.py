@@ -102,6 +102,9 @@ class History:
     _proposals: dict[tuple[str | None, int], events.ProposalEvent] = field(default_factory=dict)
     _intents: dict[int, tuple[str | None, events.IntentEvent]] = field(default_factory=dict)
     _champions: dict[str | None, int] = field(default_factory=dict)
+    _incidents: dict[int, tuple[str | None, int]] = field(default_factory=dict)
+    _restrictions: dict[int, tuple[str | None, int, str]] = field(default_factory=dict)
+    _alerts: set[tuple[str, str | None, str]] = field(default_factory=set)
     _erasable: dict[int, _Erasable] = field(default_factory=dict)
     _erased: set[tuple[str | None, int]] = field(default_factory=set)
 
@@ -247,7 +250,29 @@ class History:
                 why = self._redaction_fault(item, event, at)
             case events.DecisionEvent():
                 why = self._decision_fault(event)
+            case events.LiveEvent():
+                why = self._live_fault(item, event)
         return why
+
+    def _live_fault(self, item: Entry, event: events.LiveEvent) -> str | None:
+        """Why an entry about live decisions says twice what was said, or is about what is not there."""
+        about = (item.model, event.version)
+        proposal = self._proposals.get(about)
+        if proposal is None or proposal.content != event.content:
+            return f"version {event.version} was not proposed with this content"
+        match event:
+            case events.IncidentEvent(alert=str(alert)) | events.RestrictionEvent(alert=str(alert)):
+                if (_deed(event), item.model, alert) in self._alerts:
+                    return f"the alert {alert} has led to this {event.kind} before"
+            case events.IncidentReportEvent() | events.IncidentClosureEvent():
+                if self._incidents.get(event.incident) != about:
+                    return f"entry {event.incident} is not an open incident of the version"
+            case events.ResumptionEvent():
+                expected = (*about, event.content)
+                for number in event.restrictions:
+                    if self._restrictions.get(number) != expected:
+                        return f"entry {number} is not a restriction of the version that is in force"
+        return None
 
     def _proposal_fault(self, item: Entry, event: events.ProposalEvent) -> str | None:
         if (item.model, event.version) in self._erased:
@@ -336,11 +361,27 @@ class History:
                     self._champions.pop(item.model, None)
                 else:
                     self._champions[item.model] = event.version
+            case events.LiveEvent():
+                self._take_live(item, event)
             case events.RedactionEvent():
                 self.explained |= set(event.entries)
                 for number in event.entries:
                     self._erasable.pop(number, None)
                 self._erased |= {(item.model, version) for version in event.versions}
+
+    def _take_live(self, item: Entry, event: events.LiveEvent) -> None:
+        match event:
+            case events.IncidentEvent():
+                self._incidents[item.number] = (item.model, event.version)
+            case events.IncidentClosureEvent():
+                self._incidents.pop(event.incident)
+            case events.RestrictionEvent():
+                self._restrictions[item.number] = (item.model, event.version, event.content)
+            case events.ResumptionEvent():
+                for number in set(event.restrictions):
+                    self._restrictions.pop(number)
+        if isinstance(event, events.IncidentEvent | events.RestrictionEvent) and event.alert is not None:
+            self._alerts.add((_deed(event), item.model, event.alert))
 
     def _take_roles(self, event: events.RolesUpdate, at: dt.datetime) -> None:
         roles = self._roles_after(event)
@@ -399,6 +440,11 @@ def _second(latest: Mapping[str, dt.datetime]) -> dt.datetime:
 
 def _uncounted(why: str) -> IntegrityError:
     return IntegrityError(why, "")
+
+
+def _deed(event: events.IncidentEvent | events.RestrictionEvent) -> str:
+    """What an alert leads to once: an incident, a hold, a stop."""
+    return event.mode if isinstance(event, events.RestrictionEvent) else event.kind
 
 
 def _author_fault(item: Entry, event: events.Event | None, roles: Roles, at: dt.datetime) -> str | None:

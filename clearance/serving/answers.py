@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from clearance.inference_log import Inference, ModelReference, PolicyReference
+from clearance.inference_log.records import FAVOURABLE, UNFAVOURABLE
 from clearance.reasons.decision import Reason
 from clearance.serving import faults
 from clearance.serving.request_rows import Row
 from clearance.serving.served_model import Explained, ServedModel
-
-FAVOURABLE, UNFAVOURABLE = "favourable", "unfavourable"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +73,9 @@ def _listed(reasons: Sequence[Reason]) -> tuple[dict[str, Any], ...]:
 def _details(model: ServedModel, decision: Decision, contributions: bool) -> dict[str, Any]:
     """What an answer says beside its reasons: the method, and what else the policy wants said."""
     explained, details = decision.explained, dict[str, Any]()
+    if model.review_reasons:
+        details["review_required"] = True
+        details["review_reasons"] = list(model.review_reasons)
     if not decision.favourable:
         if explained.reasons is None:
             details["reasons_not_given"] = model.reasons_note

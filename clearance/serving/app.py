@@ -62,6 +62,7 @@ _STATUS = {
     faults.METHOD_NOT_ALLOWED.code: 405,
     faults.TOO_MANY_REQUESTS.code: 429,
     faults.LAPSED.code: 503,
+    faults.STOPPED.code: 503,
     log_faults.UNKNOWN_DECISION.code: 404,
     log_faults.ERASED.code: 410,
     log_faults.KEY_CONFLICT.code: 409,
@@ -541,7 +542,7 @@ def _error(request: Request, error: ClearanceError, status: int, headers: Mappin
     return JSONResponse({"error": shown}, status, {**_HEADERS, **headers})
 
 
-_SHOWN = {faults.LAPSED.code, faults.NO_MODEL.code, faults.INTERNAL.code}
+_SHOWN = {faults.LAPSED.code, faults.STOPPED.code, faults.NO_MODEL.code, faults.INTERNAL.code}
 """Faults of the server whose sentences are made for callers; those of others may name a database."""
 
 

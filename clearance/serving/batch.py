@@ -34,6 +34,7 @@ SCHEMA = pa.schema(
         ("version", pa.int64()),
         ("reasons", pa.list_(pa.string())),
         ("flags", pa.list_(pa.string())),
+        ("review_required", pa.bool_()),
     ]
 )
 Report = Callable[[int], None]
@@ -107,6 +108,7 @@ def _table(recorded: Sequence[Inference]) -> pa.Table:
         "version": [item.model.version for item in recorded],
         "reasons": [[str(reason) for reason in item.reasons] for item in recorded],
         "flags": [list(item.flags) for item in recorded],
+        "review_required": [bool(item.details.get("review_required")) for item in recorded],
     }
     return pa.table(columns, schema=SCHEMA)
 

@@ -11,13 +11,15 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clearance import ledger, params, paths, registry
 from clearance.errors import ClearanceError, TransientError
 from clearance.ledger import settings
+from clearance.promotion.restrictions import Restriction
 from clearance.serving import faults, served_model
+from clearance.serving.restriction_reader import RestrictionReader
 from clearance.serving.served_model import ServedModel
 
 logger = logging.getLogger(__name__)
@@ -31,7 +33,7 @@ class Status:
     """How things stand: the model, whether it may decide, and what was last wrong.
 
     `fault` is why no model decides, or why a newer champion was not taken; `unchecked` are the seconds since
-    ledger and registry last answered.
+    ledger and registry last answered. `stopped`: a failed rule or a person stopped its decisions.
     """
 
     model: ServedModel | None
@@ -39,6 +41,7 @@ class Status:
     decides: bool
     fault: ClearanceError | None
     unchecked: float
+    stopped: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,10 +75,12 @@ class Champion:
         *,
         load: Callable[[Path], ServedModel] = served_model.load_champion,
         look: Callable[[Path], Sight] = look,
+        restriction: Callable[[str, int], Restriction | None] | None = None,
         now: Callable[[], dt.datetime] = _now,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._root, self._load, self._look = root, load, look
+        self._restriction = restriction or RestrictionReader(root)
         self._now, self._monotonic = now, monotonic
         self._model: ServedModel | None = None
         self._fault: ClearanceError | None = None
@@ -85,11 +90,15 @@ class Champion:
         self._refreshing = threading.Lock()
 
     def start(self) -> ServedModel:
-        """Load the champion, or raise why there is none to serve; also when it may not decide any more."""
+        """Load the champion, or raise why there is none to serve; also when it may not decide any more.
+
+        One whose decisions are stopped is loaded: it decides as soon as somebody lets it.
+        """
         self._seen = self._look(self._root)
-        self._model = self._load(self._root)
+        self._model = self._restricted(self._load(self._root))
         self._checked = self._monotonic()
-        self.deciding()
+        if not self.status().stopped:
+            self.deciding()
         return self._model
 
     def deciding(self) -> ServedModel:
@@ -97,6 +106,8 @@ class Champion:
         status = self.status()
         if status.model is not None and status.decides:
             return status.model
+        if status.stopped and status.model is not None and status.model.restriction is not None:
+            raise faults.STOPPED(rule=status.model.restriction.names)
         if status.model is not None and status.lapsed:
             raise faults.LAPSED()
         raise faults.NO_MODEL()
@@ -110,8 +121,16 @@ class Champion:
         terms = model.policy.serving
         lapsed = model.lapsed(self._latest)
         stale = unchecked > 60 * terms.unchecked_minutes
-        decides = not stale and (not lapsed or terms.lapsed == "alarm")
-        return Status(model=model, lapsed=lapsed, decides=decides, fault=self._fault, unchecked=unchecked)
+        stopped = model.restriction is not None and model.restriction.stops
+        decides = not stale and not stopped and (not lapsed or terms.lapsed == "alarm")
+        return Status(
+            model=model,
+            lapsed=lapsed,
+            decides=decides,
+            fault=self._fault,
+            unchecked=unchecked,
+            stopped=stopped,
+        )
 
     def refresh(self) -> bool:
         """Look at ledger and registry, and take the champion they name; whether the model is another now.
@@ -121,6 +140,8 @@ class Champion:
         with self._refreshing:
             before = self._model
             try:
+                if before is not None:
+                    self._model = self._restricted(before)
                 seen = self._look(self._root)
                 if self._seen is not None and seen.entries < self._seen.entries:
                     raise faults.LEDGER_BEHIND(entries=seen.entries, seen=self._seen.entries)
@@ -140,7 +161,12 @@ class Champion:
         """Serve this model from now on, unless it is the one that is served under the same permission."""
         before = self._model
         if before is None or before.identity != model.identity:
-            self._model = model
+            self._model = self._restricted(model)
+
+    def _restricted(self, model: ServedModel) -> ServedModel:
+        """The model with the restriction that the ledger has for it now; itself where that is no other."""
+        restriction = self._restriction(model.name, model.version)
+        return model if restriction == model.restriction else replace(model, restriction=restriction)
 
     def _note(self, error: ClearanceError) -> None:
         if self._fault is None or self._fault.code != error.code:

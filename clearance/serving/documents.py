@@ -10,9 +10,9 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from clearance.inference_log import Inference
+from clearance.inference_log.records import FAVOURABLE, UNFAVOURABLE
 from clearance.ledger import times
 from clearance.serving import faults, open_inference, request_rows
-from clearance.serving.answers import FAVOURABLE, UNFAVOURABLE
 from clearance.serving.champion import Status
 from clearance.serving.live_counts import KEPT_HOURS
 from clearance.serving.served_model import ServedModel
@@ -128,6 +128,7 @@ def of_model(model: ServedModel) -> dict[str, Any]:
         "plan": model.plan_note,
         "reasons": model.reasons_note,
         "unusual_inputs": model.policy.serving.unusual_inputs,
+        "review_reasons": list(model.review_reasons),
     }
 
 
@@ -138,6 +139,7 @@ def of_status(status: Status) -> dict[str, Any]:
         "ready": status.decides,
         "version": model.version if model else None,
         "lapsed": status.lapsed,
+        "stopped": status.stopped,
         "fault": status.fault.code if status.fault else None,
         "seconds_since_last_check": round(status.unchecked, 1),
     }
@@ -173,6 +175,8 @@ _DECISION_ANSWER = {
         "contributions_base": _NUMBER,
         "contributions_space": {"enum": ["log-odds", "probability"]},
         "contributions_not_given": _TEXT,
+        "review_required": {"type": "boolean"},
+        "review_reasons": {"type": "array", "items": _TEXT},
         "flags": {"type": "array", "items": _TEXT},
         "entity": _TEXT,
     },

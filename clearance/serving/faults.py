@@ -148,6 +148,12 @@ LAPSED = ErrorKind(
     "what allowed this model to decide has ended",
     "a person must decide; the operator sees why in /readyz and with `clearance verify`",
 )
+STOPPED = ErrorKind(
+    "serving.stopped",
+    ReleaseRefused,
+    "the decisions of this model are stopped by {rule}",
+    "a person must decide; those who may promote let it decide again with `clearance decisions resume`",
+)
 NO_MODEL = ErrorKind(
     "serving.no_model",
     UnavailableError,

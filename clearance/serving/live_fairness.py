@@ -22,8 +22,8 @@ from clearance import feature_store
 from clearance.documents.measurement import Outcome
 from clearance.errors import ClearanceError
 from clearance.inference_log import Inference
+from clearance.inference_log.records import FAVOURABLE
 from clearance.serving import live_rules
-from clearance.serving.answers import FAVOURABLE
 from clearance.serving.live_counts import Key, LiveCounts
 from clearance.serving.live_rules import Groups, LiveVerdict
 from clearance.serving.served_model import ServedModel

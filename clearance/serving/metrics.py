@@ -44,6 +44,11 @@ class Metrics:
         self._lapsed = Gauge(
             "clearance_lapsed", "1: what allowed the version to decide has ended", registry=self.registry
         )
+        self._restriction = Gauge(
+            "clearance_restriction",
+            "0: decides freely, 1: a person reviews every decision, 2: stopped",
+            registry=self.registry,
+        )
         self._unchecked = Gauge(
             "clearance_unchecked_seconds",
             "Seconds since ledger and registry last answered",
@@ -54,5 +59,7 @@ class Metrics:
         """Everything, with how things stand now."""
         self._version.set(status.model.version if status.model and status.decides else 0)
         self._lapsed.set(int(status.lapsed))
+        held = status.model is not None and status.model.restriction is not None
+        self._restriction.set(2 if status.stopped else int(held))
         self._unchecked.set(status.unchecked)
         return generate_latest(self.registry)

@@ -200,6 +200,7 @@ def infer_answer(
         "model_name": model.name,
         "model_version": str(model.version),
         "id": id_,
+        **_review(recorded),
         "outputs": [
             {
                 "name": name,
@@ -210,3 +211,11 @@ def infer_answer(
             for name in wanted
         ],
     }
+
+
+def _review(recorded: Sequence[Inference]) -> dict[str, Any]:
+    """The parameter of an answer that says that a person reviews each decision, and why; none otherwise."""
+    reasons = [reason for item in recorded for reason in item.details.get("review_reasons", ())]
+    if not reasons:
+        return {}
+    return {"parameters": {"review_required": True, "review_reasons": ", ".join(dict.fromkeys(reasons))}}

@@ -18,6 +18,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from clearance import files, params, paths, registry
+from clearance.data import input_checks
+from clearance.data.input_checks import InputChecks
 from clearance.documents.evidence_document import BlockedDocument
 from clearance.documents.fairness_document import FairnessDocument
 from clearance.documents.reasons_document import ReasonsDocument
@@ -29,11 +31,11 @@ from clearance.policy import policy_file
 from clearance.policy.schema import Policy
 from clearance.promotion import candidate, lapse, session, verify, version_record
 from clearance.promotion.candidate import VerifiedCandidate
+from clearance.promotion.restrictions import Restriction
 from clearance.promotion.session import ReadOnlySession
 from clearance.reasons import decision
 from clearance.reasons.decision import Reasoner, Reasons
-from clearance.serving import faults, input_checks
-from clearance.serving.input_checks import InputChecks
+from clearance.serving import faults
 from clearance.serving.request_rows import Row
 
 logger = logging.getLogger(__name__)
@@ -67,7 +69,8 @@ class ServedModel:
     `plan` computes scores without the pipeline; None: the pipeline scores, and `plan_note` says why.
     `reasoner` gives the reasons for denials; None: `reasons_note` says why there are none.
     `allowed_until` is when the first override that it rests on ends. `entry` made it champion. `groups` are
-    those of each protected attribute and intersection in its evidence.
+    those of each protected attribute and intersection in its evidence. `restriction` says how a failed rule
+    or a person restricts its decisions; None: nobody does.
     """
 
     name: str
@@ -92,6 +95,12 @@ class ServedModel:
     allowed_until: dt.datetime | None
     demo: bool
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    restriction: Restriction | None = None
+
+    @property
+    def review_reasons(self) -> tuple[str, ...]:
+        """Why a person reviews every decision: the rules that hold it; none where decisions stand alone."""
+        return () if self.restriction is None else tuple(cause.name for cause in self.restriction.causes)
 
     @property
     def identity(self) -> tuple[object, ...]:

@@ -26,11 +26,11 @@ import prometheus_client
 
 from clearance import isolation, ledger, params, paths, registry
 from clearance.errors import ClearanceError, DataError, TransientError
-from clearance.inference_log import Inference, InferenceLog, ModelReference, ShadowScore
+from clearance.inference_log import Inference, InferenceLog, ModelReference, ShadowScore, records
 from clearance.ledger import settings
 from clearance.promotion import challenger, session, version_record
 from clearance.promotion.challenger import Challenger
-from clearance.serving import answers, faults
+from clearance.serving import faults
 from clearance.serving.champion import INTERVAL
 from clearance.serving.live_counts import LiveCounts
 from clearance.serving.shadow_process import HIDDEN
@@ -426,7 +426,7 @@ def _record(scorer: Scorer, inference: Inference, result: Sequence[Any]) -> Shad
     )
     match result:
         case [float(score), bool(favourable)] if 0 <= score <= 1:
-            word = answers.FAVOURABLE if favourable else answers.UNFAVOURABLE
+            word = records.FAVOURABLE if favourable else records.UNFAVOURABLE
             return replace(record, score=score, threshold=scorer.threshold, decision=word)
         case [str(code)]:
             return replace(record, fault=code)
@@ -437,7 +437,7 @@ def _record(scorer: Scorer, inference: Inference, result: Sequence[Any]) -> Shad
 def _pair(inference: Inference, record: ShadowScore) -> tuple[Any, ...]:
     return (
         *(inference.model.version, inference.model.digest, record.model.version, record.model.digest),
-        *(int(decision == answers.FAVOURABLE) for decision in (inference.decision, record.decision)),
+        *(int(decision == records.FAVOURABLE) for decision in (inference.decision, record.decision)),
     )
 
 

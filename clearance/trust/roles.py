@@ -30,6 +30,11 @@ class Right(StrEnum):
     ERASE = "erase"
     READ = "read"
     ATTEST_IDENTITY = "attest_identity"
+    WATCH = "watch"
+
+
+IMPLIED = {Right.WATCH: Right.PROMOTE}
+"""Rights that another one includes: whoever may promote may also report incidents and restrict decisions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,7 +175,8 @@ class Roles:
         then = self.at(at)
         listed = then.people.get(person.identity)
         roles = listed.roles(at) if listed else ()
-        return frozenset(role for role in roles if right in then.rights.get(role, ()))
+        sufficient = {right, IMPLIED.get(right, right)}
+        return frozenset(role for role in roles if sufficient & then.rights.get(role, frozenset()))
 
     def holder(self, issuer: str, subject: str, at: dt.datetime) -> Person | None:
         """The person whose account this was at `at`, compared exactly; None when there is none."""

@@ -22,6 +22,7 @@ import yaml
 from dvc.repo import Repo
 
 from clearance import environment, files, params, paths
+from clearance.documents.baseline_document import BaselineDocument
 from clearance.documents.measurement import Measurement
 from clearance.documents.reasons_document import ReasonsDocument
 from clearance.documents.split_document import SplitDocument
@@ -199,6 +200,7 @@ def build(
     first: int = 0,
     vendor: str = "",
     reasons: Mapping[str, Any] | None = None,
+    baseline: bool = False,
 ) -> Path:
     """A judged project at `root`. `model` numbers models that differ; `blocked`: none was trained.
 
@@ -206,7 +208,7 @@ def build(
     `reference`: a model without mitigation was fitted to be compared with. The table has `rows` rows,
     numbered from `first`; a row of one number is the same row in every project. `vendor`: the model is a
     vendor's table of scores, and this is what is declared of the rows that trained it. `reasons`: what its
-    reports/reasons.json says; None: it has none.
+    reports/reasons.json says; None: it has none. `baseline`: it has a reports/baseline.json.
     """
     settings = PARAMS | dict(changes or {})
     rule_book = POLICY | dict(policy or {})
@@ -217,6 +219,12 @@ def build(
             "cmd": "true reasons",
             "deps": ["models/trained"],
             "outs": ["reports/reasons.json"],
+        }
+    if baseline:
+        graph["baseline"] = {
+            "cmd": "true baseline",
+            "deps": ["models/trained"],
+            "outs": ["reports/baseline.json"],
         }
     _yaml(root / "dvc.yaml", {"stages": graph})
     _yaml(root / settings["policy"]["file"], rule_book)
@@ -238,6 +246,8 @@ def build(
     if reasons is not None:
         sha256 = files.sha256(root / paths.MODEL)
         ReasonsDocument.create(model_sha256=sha256, threshold=0.5, **reasons).write(root)
+    if baseline:
+        _baseline(root).write(root)
     lock(root)
     return root
 
@@ -351,6 +361,20 @@ def score(root: Path) -> None:
 
     with contextlib.chdir(root):
         score_stage.main()
+
+
+def _baseline(root: Path) -> BaselineDocument:
+    from clearance.data.tables import prepared, scored
+    from tasks import baseline
+
+    training = TrainingDocument.read(root)
+    assert isinstance(training, TrainingDocument)
+    sides = dict(zip(prepared.SPLITS, prepared.read_splits(root, *prepared.SPLITS), strict=True))
+    return baseline.measure(
+        model_file.load_scorer(root / paths.MODEL, training.model.sha256, training.threshold),
+        training,
+        baseline.Rows(sides=sides, test_scores=scored.read(root, sides["test"].rows, training.model.sha256)),
+    )
 
 
 def vendor_table(root: Path, model: int) -> bytes:

@@ -97,7 +97,12 @@ class Running:
 
 def fixed(model: Callable[[], ServedModel]) -> Champion:
     """A champion that never changes: `model` gives it."""
-    champion = Champion(Path(), load=lambda _: model(), look=lambda _: Sight(entries=0, digest="", alias=1))
+    champion = Champion(
+        Path(),
+        load=lambda _: model(),
+        look=lambda _: Sight(entries=0, digest="", alias=1),
+        restriction=lambda _, __: model().restriction,
+    )
     champion.start()
     return champion
 

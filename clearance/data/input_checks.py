@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from clearance.documents.training_document import ModelInput, NumberSummary
 from clearance.params.data import Column
-from clearance.serving.request_rows import Row, Value
 
+Value = float | str | None
+"""A feature: a finite double, a text, or None where it is missing."""
 Check = Callable[[Value], str | None]
 
 
@@ -22,7 +23,7 @@ class InputChecks:
     names: tuple[str, ...]
     columns: Mapping[int, Column]
 
-    def unusual(self, row: Row) -> list[tuple[str, str]]:
+    def unusual(self, row: Sequence[Value]) -> list[tuple[str, str]]:
         """Each feature of the row that breaks its rule, and how; no value is repeated."""
         return [
             (self.names[index], reason)

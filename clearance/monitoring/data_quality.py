@@ -1,0 +1,107 @@
+"""Effects of data quality that are neither distances nor rates: exact counts, changes of units. Pure."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from clearance.monitoring import bins
+from clearance.monitoring.window_counts import Counts
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExactCount:
+    """A number of rows that was counted: chance has no part in it, so it spends no error budget."""
+
+    value: float
+    rows: int
+    reference_rows: None = None
+    undefined: None = None
+    assumption: str | None = None
+    spends: bool = False
+
+    def interval(self, confidence: float) -> tuple[float, float]:  # noqa: ARG002
+        """The count itself."""
+        return self.value, self.value
+
+    def p_above(self, limit: float) -> float:
+        """0 where the count is above the limit, else 1."""
+        return float(self.value <= limit)
+
+    def p_below(self, limit: float) -> float:
+        """0 where the count is below the limit, else 1."""
+        return float(self.value >= limit)
+
+    def false_alarm(self, limit: float) -> float | None:
+        """None: it is not by chance."""
+
+    def rows_needed(self, limit: float, level: float) -> int | None:
+        """None: no further row changes it."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class UnitFactor:
+    """How many powers of ten the typical size of values is from that of the reference; 0: the same unit.
+
+    The median of log10 of the sizes, less `median_size` of the reference, without its sign. `sizes` are
+    counts by cell. Its bounds are those of the median by order statistics, which hold for any distribution.
+    """
+
+    sizes: Counts
+    median_size: float
+    reference_rows: int | None = None
+    undefined: None = None
+    assumption: str | None = (
+        "the median of the reference is known exactly; zeros and missing values do not count"
+    )
+    spends: bool = True
+
+    @property
+    def rows(self) -> int:
+        """The values that have a size."""
+        return int(self.sizes.sum())
+
+    @property
+    def value(self) -> float:
+        """Powers of ten, at least 0."""
+        return abs(self._quantile(0.5) - self.median_size)
+
+    def interval(self, confidence: float) -> tuple[float, float]:
+        """Bounds at this confidence."""
+        rows = self.rows
+        place = int(stats.binom.ppf((1 - confidence) / 2, rows, 0.5))
+        low, high = (self._quantile(share) for share in (place / rows, 1 - place / rows))
+        ends = sorted((low - self.median_size, high - self.median_size))
+        nearest = 0.0 if ends[0] <= 0 <= ends[1] else min(map(abs, ends))
+        return nearest, max(map(abs, ends))
+
+    def p_above(self, limit: float) -> float:
+        """The sign test of "at most half of the values are further off than the limit", on the worse side."""
+        edges = bins.size_edges()
+        larger = int(self.sizes[edges >= self.median_size + limit].sum())
+        smaller = int(self.sizes[edges + 1 / bins.SIZE_STEPS <= self.median_size - limit].sum())
+        return float(min(1.0, 2 * stats.binom.sf(max(larger, smaller) - 1, self.rows, 0.5)))
+
+    def p_below(self, limit: float) -> float:
+        """The probability of values so near to the reference if half of them were further off than that."""
+        edges = bins.size_edges()
+        near = (edges + 1 / bins.SIZE_STEPS >= self.median_size - limit) & (edges <= self.median_size + limit)
+        return float(stats.binom.sf(int(self.sizes[near].sum()) - 1, self.rows, 0.5))
+
+    def false_alarm(self, limit: float) -> float | None:
+        """About 0 above half a power of ten: the median of such a size does not move by chance."""
+
+    def rows_needed(self, limit: float, level: float) -> int | None:
+        """How many values on one side alone decide it."""
+        return math.ceil(1 - math.log2(level)) if self.value > limit else None
+
+    def _quantile(self, share: float) -> float:
+        """The quantile of the sizes, as a power of ten: linear within a cell."""
+        cumulated = np.cumsum(self.sizes)
+        target = min(max(share * self.rows, 0.5), self.rows - 0.5)
+        cell = int(np.searchsorted(cumulated, target, side="left"))
+        inside = (target - (cumulated[cell] - self.sizes[cell])) / self.sizes[cell]
+        return float(bins.size_edges()[cell] + inside / bins.SIZE_STEPS)

@@ -1,0 +1,248 @@
+"""Which looks are due, and one look: the counts of a window judged by the rules in force. Pure.
+
+empty       the window has no decision
+decisions   the rules that need no label, once the window is over
+labels      those that do, `label_delay_days` later, once enough labels are in; until then `unlabelled`
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from clearance import wording
+from clearance.documents.baseline_document import BaselineDocument
+from clearance.documents.look_document import LiveFinding, Look
+from clearance.documents.measurement import Outcome
+from clearance.monitoring import budget, judgement, measure, sums, windows
+from clearance.monitoring.measure import LiveEvidence
+from clearance.monitoring.store import VersionKey
+from clearance.monitoring.watched_version import JudgingPolicy
+from clearance.monitoring.window_counts import WindowCounts
+from clearance.monitoring.windows import HOUR, Span
+from clearance.policy import judgement as policy_judgement
+from clearance.policy.monitoring_terms import LiveRule, MonitoringTerms
+
+Basis = Literal["empty", "decisions", "labels", "unlabelled"]
+
+GRACE = HOUR
+"""How long after its end a window is judged: what was decided in its last moments is on record by then."""
+
+_UNLIKELY = 1e-3
+"""A gap without decisions is mentioned when it would come in fewer such windows, at their mean rate."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watched:
+    """A version to look at: its baseline, and the hours from which and until which it decided.
+
+    `until` is None while it decides. `unwatched` says why it has no baseline.
+    """
+
+    key: VersionKey
+    baseline: BaselineDocument | None
+    unwatched: str | None
+    since: dt.datetime
+    until: dt.datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CountedWindow:
+    """A window with its counts, and the hours in which there were decisions."""
+
+    span: Span
+    counts: WindowCounts
+    hours: tuple[dt.datetime, ...]
+
+
+def spans(watched: Watched, terms: MonitoringTerms, now: dt.datetime) -> list[Span]:
+    """Every window of the version that is over, by its end."""
+    zone = ZoneInfo(terms.timezone)
+    over = windows.closed(terms.looks, watched.since, now - GRACE, zone)
+    return [span for span in over if watched.until is None or span.start <= watched.until]
+
+
+def is_due(
+    span: Span,
+    made: set[tuple[str, str, str]],
+    terms: MonitoringTerms,
+    now: dt.datetime,
+    *,
+    decided: bool,
+) -> bool:
+    """Whether a look at the window may be due, given those `made` and whether it has decisions."""
+    bases = {basis for period, start, basis in made if (period, start) == (span.period, span.window.start)}
+    if not decided:
+        return "empty" not in bases
+    return "decisions" not in bases or ("labels" not in bases and _labels_expected(span, terms, now))
+
+
+def due_bases(
+    window: CountedWindow,
+    made: set[tuple[str, str, str]],
+    terms: MonitoringTerms,
+    now: dt.datetime,
+) -> Iterator[Basis]:
+    """The looks at the window that are due, in order."""
+    span = window.span
+    bases = {basis for period, start, basis in made if (period, start) == (span.period, span.window.start)}
+    if not window.counts.rows:
+        if "empty" not in bases:
+            yield "empty"
+        return
+    if "decisions" not in bases:
+        yield "decisions"
+    if "labels" not in bases and _labels_expected(span, terms, now):
+        if label_share(window.counts) >= terms.label_share:
+            yield "labels"
+        elif "unlabelled" not in bases:
+            yield "unlabelled"
+
+
+def _labels_expected(span: Span, terms: MonitoringTerms, now: dt.datetime) -> bool:
+    waits = any(rule.metric in measure.NEED_LABELS for rule in terms.rules)
+    return waits and now >= span.end + dt.timedelta(days=terms.label_delay_days)
+
+
+def label_share(counts: WindowCounts) -> float:
+    """The share of the decisions whose label is in; 0 without decisions."""
+    return sum(counts.labelled.values()) / counts.rows if counts.rows else 0.0
+
+
+def counted(
+    span: Span, hours: Mapping[dt.datetime, WindowCounts], zone: ZoneInfo, watched: Watched
+) -> CountedWindow:
+    """The window's counts from those by the hour."""
+    inside = sorted(hour for hour in hours if span.start <= hour < span.end)
+    by_day: dict[str, list[WindowCounts]] = {}
+    for hour in inside:
+        by_day.setdefault(windows.day_of(hour, zone).isoformat(), []).append(hours[hour])
+    days = {day: sums.add(parts) for day, parts in by_day.items()}
+    baseline = watched.baseline
+    cells = {} if baseline is None else {name: it.bins.size for name, it in baseline.features.items()}
+    scores = 0 if baseline is None or baseline.score is None else baseline.score.bins.size
+    total = sums.add([sums.empty(cells, scores), *days.values()])
+    busy = tuple(hour for hour in inside if hours[hour].rows)
+    return CountedWindow(
+        span=span,
+        counts=replace(
+            total,
+            by_day={day: part.features for day, part in days.items()},
+            quiet_hours=_hours_in_service(span, watched) - len(busy),
+        ),
+        hours=busy,
+    )
+
+
+def _hours_in_service(span: Span, watched: Watched) -> int:
+    start = max(span.start, watched.since)
+    end = span.end if watched.until is None else min(span.end, watched.until + HOUR)
+    return max(0, (end - start) // HOUR)
+
+
+def look(
+    watched: Watched, judging: JudgingPolicy, window: CountedWindow, basis: Basis, remarks: Sequence[str] = ()
+) -> Look:
+    """The look at a window. Rules are those in force on its first day."""
+    terms = judging.policy.monitoring
+    if terms is None:
+        raise ValueError("the policy does not say how a version in use is watched")
+    level = _level(terms, window.span)
+    rules = measure.rules_in_force(terms, window.span.day, labels=basis in ("labels", "unlabelled"))
+    findings: tuple[LiveFinding, ...] = ()
+    if watched.baseline is not None and basis in ("decisions", "labels") and rules:
+        findings = _findings(watched.baseline, terms, window, rules, level)
+    return Look(
+        model=watched.key.model,
+        version=watched.key.version,
+        content=watched.key.content,
+        policy=judging.policy.id,
+        policy_version=judging.policy.version,
+        policy_sha256=judging.sha256,
+        window=window.span.window,
+        rows=window.counts.rows,
+        level=level,
+        outcome=policy_judgement.worst([finding.outcome for finding in findings])
+        if findings
+        else Outcome.NOT_EVALUATED,
+        findings=findings,
+        notes=(*_notes(watched, terms, window, basis), *remarks),
+        basis=basis,
+    )
+
+
+def _level(terms: MonitoringTerms, span: Span) -> float:
+    """What the look may spend: that of its period, in two where rules with and without labels share it."""
+    kinds = {rule.metric in measure.NEED_LABELS for rule in terms.rules}
+    return budget.level(terms, span.period) / len(kinds)
+
+
+def _findings(
+    baseline: BaselineDocument,
+    terms: MonitoringTerms,
+    window: CountedWindow,
+    rules: Sequence[LiveRule],
+    level: float,
+) -> tuple[LiveFinding, ...]:
+    evidence = LiveEvidence(window=window.span.window, counts=window.counts, baseline=baseline, terms=terms)
+    hypotheses = measure.hypotheses(rules, evidence)
+    findings = judgement.judge(hypotheses, level)
+    if window.counts.rows < terms.minimum_rows:
+        spends = [hypothesis.effect.spends for hypothesis in hypotheses]
+        findings = tuple(
+            _too_few(finding, window.counts.rows, terms.minimum_rows) if spend else finding
+            for finding, spend in zip(findings, spends, strict=True)
+        )
+    return findings
+
+
+def _too_few(finding: LiveFinding, rows: int, minimum: int) -> LiveFinding:
+    if finding.outcome is Outcome.NOT_EVALUATED:
+        return finding
+    reason = f"{wording.counted(rows, 'decision')} in the window, and a look needs {minimum:,}"
+    return replace(finding, outcome=Outcome.INSUFFICIENT_EVIDENCE, rows_needed=minimum, reason=reason)
+
+
+def _notes(watched: Watched, terms: MonitoringTerms, window: CountedWindow, basis: Basis) -> Iterator[str]:
+    rows = window.counts.rows
+    if watched.unwatched is not None:
+        yield watched.unwatched
+    if basis == "empty":
+        yield "no decision in the whole window"
+    if basis == "unlabelled":
+        share = wording.percent(label_share(window.counts))
+        yield (
+            f"labels of {share} of the decisions are in {terms.label_delay_days} days after the window, and "
+            f"the policy asks for {wording.percent(terms.label_share)}: rules on labels are not evaluated yet"
+        )
+    waiting = sum(rule.metric in measure.NEED_LABELS for rule in terms.rules)
+    if basis == "decisions" and waiting:
+        expected = (window.span.end + dt.timedelta(days=terms.label_delay_days)).date()
+        yield f"{wording.counted(waiting, 'rule')} on labels will be judged from {expected} on"
+    gap = longest_gap(watched, window)
+    if rows and gap is not None:
+        start, hours = gap
+        yield f"no decision for {hours} hours from {start:%Y-%m-%dT%H:%MZ} on"
+
+
+def longest_gap(watched: Watched, window: CountedWindow) -> tuple[dt.datetime, int] | None:
+    """The longest run of hours without decisions, where chance hardly gives one; None where it may.
+
+    At the mean rate of the window's other hours: it knows no night, so it is a note and never a failure.
+    """
+    start = max(window.span.start, watched.since)
+    end = window.span.end if watched.until is None else min(window.span.end, watched.until + HOUR)
+    edges = [start - HOUR, *window.hours, end]
+    gaps = [(later - before) // HOUR - 1 for before, later in pairwise(edges)]
+    hours = max(gaps, default=0)
+    if hours < 1 or not window.hours:
+        return None
+    rate = window.counts.rows / len(window.hours)
+    if len(window.hours) * math.exp(-rate * hours) >= _UNLIKELY:
+        return None
+    return edges[gaps.index(hours)] + HOUR, hours

@@ -1,0 +1,163 @@
+"""From rules to hypotheses: for each rule and each of its subjects, the effect in a window's counts.
+
+Pure. What a rule asks for and the counts do not have is a hypothesis without a value, never left out.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from clearance.documents.baseline_document import BaselineDocument, FeatureBins, FeatureReference
+from clearance.documents.look_document import Window
+from clearance.inference_log.records import FAVOURABLE, UNFAVOURABLE
+from clearance.monitoring import season
+from clearance.monitoring.data_quality import ExactCount, UnitFactor
+from clearance.monitoring.effects import Effect, Hypothesis
+from clearance.monitoring.statistics import distribution, normal, rates
+from clearance.monitoring.window_counts import Counts, WindowCounts
+from clearance.policy.monitoring_terms import LiveRule, MonitoringTerms
+
+SCORE, DECISION = "score", "decision"
+"""The subjects of drift beside the features."""
+
+NEED_LABELS = frozenset(
+    {
+        *("performance.roc_auc", "performance.accuracy", "performance.balanced_accuracy"),
+        *("performance.roc_auc_loss", "performance.calibration_error", "performance.precision"),
+        *("fairness.equal_opportunity_difference", "fairness.average_odds_difference"),
+    }
+)
+"""The metrics that wait for labels."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LiveEvidence:
+    """What a look reads: the counts of a window, the version's baseline, and the policy's terms."""
+
+    window: Window
+    counts: WindowCounts
+    baseline: BaselineDocument
+    terms: MonitoringTerms
+
+
+def rules_in_force(terms: MonitoringTerms, day: dt.date, *, labels: bool) -> tuple[LiveRule, ...]:
+    """The rules in force on a day that need labels, or those that do not."""
+    return tuple(
+        rule for rule in terms.rules if rule.in_force(day) and (rule.metric in NEED_LABELS) == labels
+    )
+
+
+def hypotheses(rules: Sequence[LiveRule], evidence: LiveEvidence) -> tuple[Hypothesis, ...]:
+    """Every rule for each of its subjects, in the order of the rules and of the features."""
+    return tuple(
+        Hypothesis(rule=rule, subject=subject, effect=effect)
+        for rule in rules
+        for subject, effect in _effects(rule, evidence)
+    )
+
+
+def _effects(rule: LiveRule, evidence: LiveEvidence) -> Iterator[tuple[str | None, Effect]]:
+    counts, baseline = evidence.counts, evidence.baseline
+    if rule.metric in distribution.METRICS:
+        yield from _of_cells(rule, evidence)
+    elif rule.metric in _OF_TABLE:
+        yield None, _OF_TABLE[rule.metric](counts, baseline)
+    elif rule.metric == "data.unit_factor":
+        for name in _named_features(rule, baseline):
+            if name not in baseline.features or baseline.features[name].bins.kind == "number":
+                yield name, _unit_factor(name, counts, baseline)
+    else:
+        yield None, normal.undefined(_NOT_FROM_COUNTS, counts.rows)
+
+
+_NOT_FROM_COUNTS = (
+    "it needs whole rows, and the monitor keeps none; `python -m tasks.monitor` compares two files"
+)
+
+
+def _schema_violations(counts: WindowCounts, _baseline: BaselineDocument) -> Effect:
+    return ExactCount(value=counts.violations, rows=counts.rows)
+
+
+def _serving_skew(counts: WindowCounts, _baseline: BaselineDocument) -> Effect:
+    if not counts.skew_tried:
+        return normal.undefined("no decision was computed again", 0)
+    return ExactCount(value=counts.skewed, rows=counts.skew_tried)
+
+
+def _repeated_share(counts: WindowCounts, baseline: BaselineDocument) -> Effect:
+    return rates.difference(
+        (counts.repeated, counts.rows),
+        (baseline.repeated, baseline.rows),
+    )
+
+
+_OF_TABLE: Mapping[str, Callable[[WindowCounts, BaselineDocument], Effect]] = {
+    "data.schema_violations": _schema_violations,
+    "data.serving_skew": _serving_skew,
+    "data.repeated_share": _repeated_share,
+}
+
+
+def _of_cells(rule: LiveRule, evidence: LiveEvidence) -> Iterator[tuple[str | None, Effect]]:
+    baseline, days = evidence.baseline, evidence.baseline.days
+    for name in _named_features(rule, baseline):
+        feature = baseline.features.get(name)
+        if feature is None:
+            yield name, normal.undefined("the model has no such feature", evidence.counts.rows)
+        elif rule.of not in ("features", "all") or distribution.applies(rule.metric, feature.bins.kind):
+            live = evidence.counts.features[name]
+            yield name, _cell_effect(rule.metric, live, feature, days, evidence)
+    if rule.of in (SCORE, "all"):
+        yield SCORE, _score_effect(rule.metric, evidence)
+    if rule.of in (DECISION, "all") and distribution.applies(rule.metric, "category"):
+        live, reference = _decisions(evidence.counts, baseline)
+        yield DECISION, _cell_effect(rule.metric, live, reference, None, evidence)
+
+
+def _score_effect(metric: str, evidence: LiveEvidence) -> Effect:
+    if evidence.baseline.score is None:
+        return normal.undefined("the version gives decisions alone", evidence.counts.rows)
+    return _cell_effect(metric, evidence.counts.score, evidence.baseline.score, None, evidence)
+
+
+def _cell_effect(
+    metric: str,
+    live: Counts,
+    feature: FeatureReference,
+    days: tuple[str, ...] | None,
+    evidence: LiveEvidence,
+) -> Effect:
+    reference = season.reference_for(feature, days, evidence.window, evidence.terms)
+    return distribution.effect(metric, live, reference)
+
+
+def _decisions(counts: WindowCounts, baseline: BaselineDocument) -> tuple[Counts, FeatureReference]:
+    """The decisions of the window and of the test rows, as two categories."""
+    live, before = np.zeros(4, dtype=np.int64), np.zeros(4, dtype=np.int64)
+    for (_, _, decision), count in counts.decisions.items():
+        live[decision] += count
+    for _, _, decision, count in baseline.cells:
+        before[decision] += count
+    bins = FeatureBins(kind="category", categories=(UNFAVOURABLE, FAVOURABLE))
+    return live, FeatureReference(bins=bins, counts=tuple(before.tolist()))
+
+
+def _named_features(rule: LiveRule, baseline: BaselineDocument) -> tuple[str, ...]:
+    if rule.of in ("features", "all"):
+        return tuple(baseline.features)
+    return () if isinstance(rule.of, str) else rule.of
+
+
+def _unit_factor(name: str, counts: WindowCounts, baseline: BaselineDocument) -> Effect:
+    reference = baseline.features.get(name)
+    sizes = counts.sizes.get(name)
+    if reference is None or reference.median_size is None:
+        return normal.undefined("the reference has no number other than 0", 0)
+    if sizes is None or not sizes.sum():
+        return normal.undefined("the window has no number other than 0", 0)
+    return UnitFactor(sizes=sizes, median_size=reference.median_size, reference_rows=baseline.rows)

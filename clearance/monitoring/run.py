@@ -1,0 +1,321 @@
+"""One run of the monitor: count what is new in the log, look at every window that is due, in order, once.
+
+It may be killed anywhere and run again: counts move with their position, and a look is stored once. It trains
+and promotes nothing.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from clearance import feature_store, files, params, paths, registry, wording
+from clearance.documents.look_document import Look
+from clearance.documents.measurement import Outcome
+from clearance.errors import ClearanceError
+from clearance.feature_store import FeatureSettings
+from clearance.inference_log import InferenceLog
+from clearance.inference_log.reading import LoggedDecision
+from clearance.monitoring import counting, database, faults, looking, store, watched_version, windows
+from clearance.monitoring.counting import Decided
+from clearance.monitoring.looking import CountedWindow, Watched
+from clearance.monitoring.store import VersionHour, VersionKey
+from clearance.monitoring.watched_version import JudgingPolicy, WatchedVersion
+from clearance.monitoring.window_counts import Groups, WindowCounts
+from clearance.policy import judgement, policy_file
+from clearance.policy.monitoring_terms import MonitoringTerms
+from clearance.promotion import inference_trail, session, version_record
+from clearance.promotion.session import LedgerSession
+from clearance.trust.roles import Right
+
+TOGETHER = 2_000
+"""Decisions that are counted in one transaction."""
+REASON = "monitoring"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonitorRun:
+    """What a run did: decisions it counted, looks it made or was asked to show, and what was odd.
+
+    `outcome` is the worst of the looks; not evaluated where there is none.
+    """
+
+    model: str
+    counted: int
+    looks: tuple[Look, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def outcome(self) -> Outcome:
+        """The worst of the looks."""
+        if not self.looks:
+            return Outcome.NOT_EVALUATED
+        return judgement.worst([look.outcome for look in self.looks])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Monitor:
+    """What a run works with. Versions are loaded and verified once."""
+
+    name: str
+    acting: LedgerSession
+    server: registry.MlflowServer
+    engine: sa.Engine
+    groups: Callable[[str | None, dt.datetime], Groups]
+    now: dt.datetime
+    versions: dict[int, WatchedVersion] = field(default_factory=dict)
+
+    def version(self, number: int) -> WatchedVersion:
+        """The version with this number. Raises as `watched_version.load`."""
+        if number not in self.versions:
+            self.versions[number] = watched_version.load(self.acting, self.server, self.name, number)
+        return self.versions[number]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a run is asked for: looks at windows that begin from `since` to `until`; None: the new ones.
+
+    With a `policy` file the windows are judged again under it, and nothing is stored.
+    """
+
+    since: dt.date | None = None
+    until: dt.date | None = None
+    policy: Path | None = None
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+def run(
+    root: Path,
+    request: Request = Request(),
+    *,
+    features: FeatureSettings | None = None,
+    identity: str | None = None,
+    clock: Callable[[], dt.datetime] = _now,
+) -> MonitorRun:
+    """Count, look, and return what was seen. `features` says where groups come from; None: none is known.
+
+    Raises ReleaseRefused without the right to watch, ConfigurationError without a log, a champion or the
+    policy's terms, TransientError while log or store are away, IntegrityError when anything does not verify.
+    """
+    if request.since and request.until and request.since > request.until:
+        raise faults.DAYS_REVERSED(since=request.since, until=request.until)
+    name = params.load(root / paths.PARAMS).name
+    engine = database.open(root)
+    with ExitStack() as stack:
+        acting = stack.enter_context(session.open_session(root, identity))
+        acting.demand(Right.WATCH, name, f"watch the decisions of {name}")
+        log = stack.enter_context(inference_trail.opened(root))
+        groups = (
+            _ungrouped
+            if features is None
+            else _grouping(stack.enter_context(feature_store.open(root, features)))
+        )
+        monitor = Monitor(
+            name=name, acting=acting, server=registry.connect(), engine=engine, groups=groups, now=clock()
+        )
+        count, notes = count_new(monitor, log)
+        looks, remarks = look(monitor, request)
+    return MonitorRun(model=name, counted=count, looks=tuple(looks), notes=(*notes, *remarks))
+
+
+def _ungrouped(_entity: str | None, _at: dt.datetime) -> Groups:
+    return ()
+
+
+def _grouping(opened: feature_store.Store) -> Callable[[str | None, dt.datetime], Groups]:
+    """The groups of an entity at a time; None for each attribute where the store does not know it."""
+
+    def groups(entity: str | None, at: dt.datetime) -> Groups:
+        known: Mapping[str, str | None] = {}
+        if entity is not None:
+            try:
+                known = opened.protected(entity, at)
+            except ClearanceError:
+                known = {}
+        return counting.grouped(known, opened.attributes)
+
+    return groups
+
+
+# Counting
+
+
+def count_new(monitor: Monitor, log: InferenceLog) -> tuple[int, list[str]]:
+    """Count every decision that is not counted yet; how many, and what was odd about them."""
+    after = store.position(monitor.engine, log.id, monitor.name)
+    reader = monitor.acting.acting.person.identity
+    odd: Counter[str] = Counter()
+    total = 0
+    decisions = log.decisions(after=after, reader=reader, reason=REASON)
+    while batch := list(islice(decisions, TOGETHER)):
+        counts = count_batch(monitor, batch, odd)
+        until = batch[-1].sequence
+        store.add_counts(monitor.engine, monitor.name, counts, log=log.id, after=after, until=until)
+        after = until
+        total += sum(part.rows for part in counts.values())
+    return total, [f"{wording.counted(rows, 'decision')} {what}" for what, rows in sorted(odd.items())]
+
+
+def count_batch(
+    monitor: Monitor, batch: Sequence[LoggedDecision], odd: Counter[str]
+) -> dict[VersionHour, WindowCounts]:
+    """The counts of these decisions by version and hour; `odd` counts those that are not among them."""
+    of_version: dict[int, list[Decided]] = {}
+    for decision in batch:
+        if decision.model.name != monitor.name:
+            odd["of another model are not counted"] += 1
+        elif decision.inference is None:
+            odd["were erased before they were counted"] += 1
+        elif decision.model.digest != monitor.version(decision.model.version).content:
+            odd["name a version by another evidence digest than it has; they are not counted"] += 1
+        else:
+            hour = counting.hour_of(decision)
+            if hour != windows.hour_of(decision.inference.time):
+                odd["state a time that cannot be; they count when the log took them"] += 1
+            groups = monitor.groups(decision.inference.subject, decision.inference.time)
+            own = of_version.setdefault(decision.model.version, [])
+            own.append(Decided(hour=hour, inference=decision.inference, groups=groups))
+    return {
+        VersionHour(version=number, content=monitor.version(number).content, hour=hour): part
+        for number, decided in of_version.items()
+        for hour, part in counting.count(monitor.version(number), decided).items()
+    }
+
+
+# Looking
+
+
+def look(monitor: Monitor, request: Request) -> tuple[list[Look], list[str]]:
+    """The looks of this run, or those that were asked for, and what was odd."""
+    targets = watched(monitor)
+    if not targets:
+        raise faults.NO_CHAMPION(name=monitor.name)
+    if request.policy is not None:
+        given = JudgingPolicy(policy=policy_file.load(request.policy), sha256=files.sha256(request.policy))
+        return _again(monitor, targets, given, request)
+    new: list[Look] = []
+    notes: list[str] = []
+    for target in targets:
+        judging = monitor.version(target.key.version).judging
+        terms = judging.policy.monitoring
+        if terms is None:
+            notes.append(f"version {target.key.version}: its policy does not say how it is watched")
+            continue
+        new += _new_looks(monitor, target, judging, terms)
+    if request.since is None and request.until is None:
+        return new or _latest(monitor, targets[-1]), notes
+    stored = [entry.look for entry in store.looks(monitor.engine, monitor.name)]
+    return [stored_look for stored_look in stored if _is_asked(stored_look, request)], notes
+
+
+def watched(monitor: Monitor) -> list[Watched]:
+    """Every version that decided, and the champion, by number; the champion decides still."""
+    tenure = version_record.champion(monitor.acting.entries(monitor.name), monitor.name)
+    champion = None if tenure is None else tenure.version
+    hours = {
+        version: span
+        for (version, content), span in store.versions(monitor.engine, monitor.name).items()
+        if content == monitor.version(version).content
+    }
+    if tenure is not None:
+        since = windows.hour_of(tenure.since)
+        first, last = hours.get(tenure.version, (since, since))
+        hours[tenure.version] = (min(first, since) if tenure.version not in hours else first, last)
+    return [
+        _watched(monitor.version(number), hours[number], decides=number == champion)
+        for number in sorted(hours, key=lambda number: (number == champion, number))
+    ]
+
+
+def _watched(version: WatchedVersion, hours: tuple[dt.datetime, dt.datetime], *, decides: bool) -> Watched:
+    return Watched(
+        key=VersionKey(model=version.model, version=version.version, content=version.content),
+        baseline=version.baseline,
+        unwatched=version.unwatched,
+        since=hours[0],
+        until=None if decides else hours[1],
+    )
+
+
+def _new_looks(
+    monitor: Monitor, target: Watched, judging: JudgingPolicy, terms: MonitoringTerms
+) -> list[Look]:
+    """Judge every window that is due, and store the looks."""
+    made = store.looked(monitor.engine, target.key, judging.sha256)
+    busy = store.busy_hours(monitor.engine, target.key)
+    due = [
+        span
+        for span in looking.spans(target, terms, monitor.now)
+        if looking.is_due(
+            span, made, terms, monitor.now, decided=any(span.start <= hour < span.end for hour in busy)
+        )
+    ]
+    looks = []
+    for window in _counted(monitor, target, due, ZoneInfo(terms.timezone)):
+        for basis in looking.due_bases(window, made, terms, monitor.now):
+            result = looking.look(target, judging, window, basis)
+            if store.save_look(monitor.engine, result, monitor.now) is not None:
+                looks.append(result)
+    return looks
+
+
+def _counted(
+    monitor: Monitor, target: Watched, spans: Sequence[windows.Span], zone: ZoneInfo
+) -> Iterator[CountedWindow]:
+    """The counts of these windows; the hours are read once."""
+    if not spans:
+        return
+    start, end = min(span.start for span in spans), max(span.end for span in spans)
+    hours = store.hours(monitor.engine, target.key, start, end)
+    for span in spans:
+        yield looking.counted(span, hours, zone, target)
+
+
+def _again(
+    monitor: Monitor, targets: Sequence[Watched], judging: JudgingPolicy, request: Request
+) -> tuple[list[Look], list[str]]:
+    """Every window that was asked for, judged under another policy; nothing is stored."""
+    terms = judging.policy.monitoring
+    if terms is None:
+        raise faults.NO_TERMS(policy=request.policy)
+    looks = []
+    for target in targets:
+        spans = [
+            span
+            for span in looking.spans(target, terms, monitor.now)
+            if _is_between(span.day, request.since, request.until)
+        ]
+        for window in _counted(monitor, target, spans, ZoneInfo(terms.timezone)):
+            for basis in looking.due_bases(window, set(), terms, monitor.now):
+                looks.append(looking.look(target, judging, window, basis))
+    return looks, ["judged again under another policy: nothing is stored"]
+
+
+def _latest(monitor: Monitor, target: Watched) -> list[Look]:
+    """The newest stored look of each period at a version: what stands now."""
+    newest: dict[str, Look] = {}
+    for stored in store.looks(monitor.engine, monitor.name, version=target.key.version):
+        if stored.look.basis in ("empty", "decisions"):
+            newest[stored.look.window.period] = stored.look
+    return list(newest.values())
+
+
+def _is_asked(stored: Look, request: Request) -> bool:
+    start = dt.datetime.fromisoformat(stored.window.start).date()
+    return _is_between(start, request.since, request.until)
+
+
+def _is_between(day: dt.date, since: dt.date | None, until: dt.date | None) -> bool:
+    return (since is None or since <= day) and (until is None or day <= until)

@@ -1,0 +1,146 @@
+"""Counts added, and as JSON for the store: a window is the sum of its hours, in any order and any grouping.
+
+Pure. Cells are lists in the order of the baseline's bins; what is mostly zero is written as pairs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from clearance.monitoring.window_counts import Contributions, Counts, Groups, WindowCounts
+
+_NUMBERS = ("rows", "repeated", "violations", "skew_tried", "skewed", "quiet_hours")
+
+
+def empty(sizes: Mapping[str, int] | None = None, score: int = 0) -> WindowCounts:
+    """No decisions, with so many cells for each feature and for the score."""
+    return WindowCounts(
+        rows=0,
+        features={name: np.zeros(size, dtype=np.int64) for name, size in (sizes or {}).items()},
+        score=np.zeros(score, dtype=np.int64),
+    )
+
+
+def add(parts: Sequence[WindowCounts]) -> WindowCounts:
+    """The counts of all parts together. Cells of different baselines raise ValueError."""
+    numbers = {name: sum(getattr(part, name) for part in parts) for name in _NUMBERS}
+    return WindowCounts(
+        features=_sum_of_cells([part.features for part in parts]),
+        score=_total([part.score for part in parts if len(part.score)]),
+        decisions=_sum_of_counts(part.decisions for part in parts),
+        labelled=_sum_of_counts(part.labelled for part in parts),
+        by_day={
+            day: _sum_of_cells([part.by_day[day] for part in parts if day in part.by_day])
+            for day in sorted({day for part in parts for day in part.by_day})
+        },
+        sizes=_sum_of_cells([part.sizes for part in parts]),
+        contributions=_sum_of_contributions(part.contributions for part in parts),
+        **numbers,
+    )
+
+
+def _sum_of_cells(parts: Sequence[Mapping[str, Counts]]) -> dict[str, Counts]:
+    columns: dict[str, list[Counts]] = defaultdict(list)
+    for part in parts:
+        for name, cells in part.items():
+            columns[name].append(cells)
+    return {name: _total(cells) for name, cells in columns.items()}
+
+
+def _total(cells: Sequence[Counts]) -> Counts:
+    if not cells:
+        return np.zeros(0, dtype=np.int64)
+    return cells[0] if len(cells) == 1 else np.array(cells, dtype=np.int64).sum(axis=0)
+
+
+def _sum_of_counts(parts: Iterable[Mapping[Any, int]]) -> dict[Any, int]:
+    total: Counter[Any] = Counter()
+    for part in parts:
+        total.update(part)
+    return {key: count for key, count in total.items() if count}
+
+
+def _sum_of_contributions(parts: Iterable[Mapping[str, Contributions]]) -> dict[str, Contributions]:
+    columns: dict[str, list[Contributions]] = defaultdict(list)
+    for part in parts:
+        for name, sums in part.items():
+            columns[name].append(sums)
+    return {
+        name: Contributions(
+            rows=sum(part.rows for part in sums),
+            total=sum(part.total for part in sums),
+            squares=sum(part.squares for part in sums),
+        )
+        for name, sums in columns.items()
+    }
+
+
+def to_text(counts: WindowCounts) -> str:
+    """The counts of an hour as JSON on one line; `by_day` and `quiet_hours` are those of windows alone."""
+    groups: dict[Groups, int] = {}
+    document: dict[str, Any] = {
+        name: value for name in _NUMBERS if (value := getattr(counts, name)) and name != "quiet_hours"
+    }
+    document |= {
+        "features": {name: cells.tolist() for name, cells in counts.features.items()},
+        "score": counts.score.tolist(),
+        "sizes": {name: _pairs(cells) for name, cells in counts.sizes.items()},
+        "contributions": {
+            name: [sums.rows, sums.total, sums.squares] for name, sums in counts.contributions.items()
+        },
+        "decisions": _rows(counts.decisions, groups),
+        "labelled": _rows(counts.labelled, groups),
+        "groups": [[list(pair) for pair in group] for group in groups],
+    }
+    document = {name: value for name, value in document.items() if value}
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def of_text(text: str, sizes: int) -> WindowCounts:
+    """The counts that `to_text` wrote; `sizes` is how many cells of sizes there are.
+
+    Raises ValueError, KeyError or TypeError on anything else.
+    """
+    document = json.loads(text)
+    groups = [tuple((name, group) for name, group in pairs) for pairs in document.get("groups", ())]
+    return WindowCounts(
+        rows=document.get("rows", 0),
+        features=_cells(document.get("features", {})),
+        score=np.array(document.get("score", ()), dtype=np.int64),
+        decisions={(groups[at], *rest): count for at, *rest, count in document.get("decisions", ())},
+        labelled={(groups[at], *rest): count for at, *rest, count in document.get("labelled", ())},
+        sizes={name: _of_pairs(pairs, sizes) for name, pairs in document.get("sizes", {}).items()},
+        contributions={
+            name: Contributions(rows=rows, total=total, squares=squares)
+            for name, (rows, total, squares) in document.get("contributions", {}).items()
+        },
+        repeated=document.get("repeated", 0),
+        violations=document.get("violations", 0),
+        skew_tried=document.get("skew_tried", 0),
+        skewed=document.get("skewed", 0),
+    )
+
+
+def _rows(counts: Mapping[Any, int], groups: dict[Groups, int]) -> list[list[int]]:
+    return [[groups.setdefault(key[0], len(groups)), *key[1:], count] for key, count in counts.items()]
+
+
+def _cells(lists: Mapping[str, Sequence[int]]) -> dict[str, Counts]:
+    return {name: np.array(cells, dtype=np.int64) for name, cells in lists.items()}
+
+
+def _pairs(cells: Counts) -> list[list[int]]:
+    filled = np.flatnonzero(cells)
+    return [[int(at), int(cells[at])] for at in filled]
+
+
+def _of_pairs(pairs: Sequence[Sequence[int]], size: int) -> Counts:
+    cells = np.zeros(size, dtype=np.int64)
+    for at, count in pairs:
+        cells[at] = count
+    return cells

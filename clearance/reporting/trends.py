@@ -1,0 +1,154 @@
+"""Looks at a version in use, laid out by rule and subject: what fails, what failed before, what was quiet.
+
+It repeats what the looks recorded and decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+
+from clearance.documents.look_document import LiveFinding, Look, Window
+from clearance.documents.measurement import Outcome
+from clearance.policy import judgement
+
+PERIODS = ("day", "week", "month", "batch")
+"""Periods of looks, the shortest first; a batch has no place among them."""
+
+
+class Standing(StrEnum):
+    """Where a trend stands; a trend is quiet only where the last look of every period passed."""
+
+    FAILING = "failing"
+    FAILED_BEFORE = "failed_before"
+    UNDECIDED = "undecided"
+    QUIET = "quiet"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """What one look found for one rule and subject."""
+
+    window: Window
+    finding: LiveFinding
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trend:
+    """One rule for one subject: what the looks of each period found, in the order of their windows."""
+
+    rule: str
+    metric: str
+    subject: str | None
+    points: Mapping[str, Sequence[Point]]
+
+    @property
+    def key(self) -> tuple[str, str, str | None]:
+        """Rule, metric and subject: no other trend has all three."""
+        return self.rule, self.metric, self.subject
+
+    @cached_property
+    def last(self) -> Mapping[str, LiveFinding]:
+        """The newest finding of each period."""
+        return {period: points[-1].finding for period, points in self.points.items()}
+
+    @cached_property
+    def worst(self) -> LiveFinding:
+        """The worst of the newest findings."""
+        return min(self.last.values(), key=worst_first)
+
+    @property
+    def looks(self) -> int:
+        """How many looks judged it."""
+        return sum(map(len, self.points.values()))
+
+    def times(self, outcome: Outcome) -> int:
+        """How many looks had this outcome."""
+        return sum(point.finding.outcome is outcome for points in self.points.values() for point in points)
+
+    @cached_property
+    def standing(self) -> Standing:
+        """Failing where a newest finding fails; quiet only where every newest one passes and none failed."""
+        newest = {finding.outcome for finding in self.last.values()}
+        if Outcome.FAIL in newest:
+            return Standing.FAILING
+        if self.times(Outcome.FAIL):
+            return Standing.FAILED_BEFORE
+        return Standing.QUIET if newest == {Outcome.PASS} else Standing.UNDECIDED
+
+    def failing_since(self, period: str) -> str | None:
+        """Since when it failed in every look up to the newest: the start of a window; None: it does not."""
+        since = None
+        for point in reversed(self.points.get(period, ())):
+            if point.finding.outcome is not Outcome.FAIL:
+                break
+            since = point.window.start
+        return since
+
+
+def trends(looks: Iterable[Look]) -> list[Trend]:
+    """A trend for each rule and subject that the looks judged, the worst first.
+
+    Of two looks at one window, the one that comes later in `looks` counts.
+    """
+    by_key: defaultdict[tuple[str, str, str | None], dict[tuple[str, str], Point]] = defaultdict(dict)
+    for look in looks:
+        for finding in look.findings:
+            key = (finding.rule, finding.metric, finding.subject)
+            by_key[key][look.window.period, look.window.start] = Point(window=look.window, finding=finding)
+    made = [
+        Trend(rule=rule, metric=metric, subject=subject, points=_by_period(points))
+        for (rule, metric, subject), points in by_key.items()
+    ]
+    return sorted(made, key=_order)
+
+
+def newest(looks: Iterable[Look]) -> dict[str, Look]:
+    """The look with the latest window of each period."""
+    last: dict[str, Look] = {}
+    for look in looks:
+        period = look.window.period
+        if period not in last or look.window.start >= last[period].window.start:
+            last[period] = look
+    return {period: last[period] for period in PERIODS if period in last}
+
+
+def worst_first(finding: LiveFinding) -> tuple[int, bool, float, str, str]:
+    """The order of findings: by outcome, serious ones first, then by how far they are beyond the limit."""
+    return (
+        judgement.WORST_FIRST.index(finding.outcome),
+        finding.severity != "serious",
+        -excess(finding),
+        finding.rule,
+        finding.subject or "",
+    )
+
+
+def excess(finding: LiveFinding) -> float:
+    """How far the value lies beyond its limit, as a share of the limit: below 0 within it.
+
+    Minus infinity without a value.
+    """
+    if finding.value is None:
+        return float("-inf")
+    low, high = finding.at_least, finding.at_most
+    beyond = [
+        *([] if low is None else [(low - finding.value) / (abs(low) or 1.0)]),
+        *([] if high is None else [(finding.value - high) / (abs(high) or 1.0)]),
+    ]
+    return max(beyond, default=float("-inf"))
+
+
+def _by_period(points: Mapping[tuple[str, str], Point]) -> dict[str, tuple[Point, ...]]:
+    ordered = [points[key] for key in sorted(points, key=lambda key: (PERIODS.index(key[0]), key[1]))]
+    by_period: dict[str, list[Point]] = {}
+    for point in ordered:
+        by_period.setdefault(point.window.period, []).append(point)
+    return {period: tuple(rows) for period, rows in by_period.items()}
+
+
+def _order(trend: Trend) -> tuple[int, tuple[int, bool, float, str, str]]:
+    return list(Standing).index(trend.standing), worst_first(trend.worst)
