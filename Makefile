@@ -107,7 +107,7 @@ metrics: $(READY)  ## write the tables of metrics in docs/fairness.md
 
 lock: $(BASE)  ## resolve the dependencies again, keeping every pin that still fits
 	$(RESOLVE) $(UPGRADED) pyproject.toml --extra dev --output-file requirements.lock
-	for extra in catboost lightgbm onnx xgboost; do \
+	for extra in catboost evidently lightgbm onnx xgboost; do \
 	  $(RESOLVE) $(UPGRADED) --group $$extra --constraint requirements.lock --output-file requirements-$$extra.lock || exit 1; \
 	done
 

@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from clearance import files, params
-from clearance.data.sources import column_types, duckdb_engine, python_rows, table_file
+from clearance.data.sources import column_types, duckdb_engine, python_rows, source_files, table_file
 from clearance.errors import (
     BusyError,
     ClearanceError,
@@ -569,6 +569,20 @@ def test_a_page_that_is_not_what_its_checksum_says_is_named() -> None:
     with pytest.raises(SourceError) as excinfo:
         read("t.parquet")
     assert (excinfo.value.code, str(excinfo.value.values["path"])) == ("data.parquet_unreadable", "t.parquet")
+
+
+@pytest.mark.parametrize("has_checksums", [True, False])
+@pytest.mark.parametrize("dictionary", [True, False])
+@pytest.mark.parametrize("page_version", ["1.0", "2.0"])
+def test_a_file_without_checksums_is_not_read_twice(
+    has_checksums: bool, dictionary: bool, page_version: str
+) -> None:
+    """Only a file that has checksums is worth the extra reading; any row group may have them."""
+    table = pa.table({"x": np.arange(1_000), "y": ["a"] * 1_000})
+    form = {"use_dictionary": dictionary, "data_page_version": page_version}
+    pq.write_table(table, "t.parquet", write_page_checksum=has_checksums, row_group_size=300, **form)
+    metadata = pq.read_metadata("t.parquet")
+    assert source_files._has_checksums(Path("t.parquet"), metadata) is has_checksums
 
 
 def test_as_a_command_it_prints_two_lines_and_ends_1() -> None:

@@ -57,21 +57,21 @@ def monitor(
             }
         )
     else:
-        _print(result)
+        _show(result)
     return result.outcome.exit_code
 
 
-def _print(result: MonitorRun) -> None:
+def _show(result: MonitorRun) -> None:
     process.echo(f"{wording.counted(result.counted, 'new decision')} of {result.model} counted")
     for look in result.looks:
-        _print_look(look)
+        _show_look(look)
     for note in result.notes:
         process.echo(f"note: {note}")
     if not result.looks:
         process.echo("No window is over yet.")
 
 
-def _print_look(look: Look) -> None:
+def _show_look(look: Look) -> None:
     from clearance.documents.measurement import Outcome
 
     rows = wording.counted(look.rows, "decision")

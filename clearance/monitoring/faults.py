@@ -103,3 +103,18 @@ LABEL_CONTRADICTION = ErrorKind(
     "{path} has two different labels for one decision (rows {first} and {second})",
     "keep the one that holds; a correction is a file of its own",
 )
+
+# Two tables
+
+NO_EVIDENTLY = ErrorKind(
+    "monitoring.no_evidently",
+    ConfigurationError,
+    "`--evidently` needs Evidently, which is not installed",
+    'run `make setup EXTRAS="evidently"`, or leave `--evidently` out: the verdict does not need it',
+)
+EVIDENTLY_FAILED = ErrorKind(
+    "monitoring.evidently_failed",
+    UnavailableError,
+    "Evidently made no page ({reason})",
+    "leave `--evidently` out: the verdict does not need it",
+)

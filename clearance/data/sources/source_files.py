@@ -35,6 +35,7 @@ _MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 """The byte-order mark; files that were joined or saved twice have it twice."""
 
 _BATCH = 1 << 16
+_HEADER = 64
 _DELIMITERS = ",;\t|"
 _SETTING = "source.delimiter"
 
@@ -173,13 +174,31 @@ def _parquet_schema(path: Path) -> pa.Schema:
 def _check_pages(path: Path) -> None:
     """Raise SourceError where a page is not what its checksum says; DuckDB does not look at checksums."""
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            for _ in file.iter_batches(_BATCH):
-                pass
+        # Without `pre_buffer=False` Arrow holds the whole file, however small the batches are.
+        with pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False) as file:
+            if _has_checksums(path, file.metadata):
+                for _ in file.iter_batches(_BATCH):
+                    pass
     except (pa.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0]
         if "checksum" in reason:
             raise faults.PARQUET_UNREADABLE(path=path, reason=reason) from None  # DuckDB reports other faults
+
+
+def _has_checksums(path: Path, metadata: pq.FileMetaData) -> bool:
+    """Whether the first page of a row group has one: whoever writes a row group gives them to all or none.
+
+    The header of a page begins with its kind and two sizes, then its checksum where there is one (Thrift's
+    compact protocol: 0x15 is a field of 32 bits right after the field before it).
+    """
+    with path.open("rb") as file:
+        for index in range(metadata.num_row_groups if metadata.num_columns else 0):
+            chunk = metadata.row_group(index).column(0)
+            file.seek(chunk.dictionary_page_offset or chunk.data_page_offset)
+            fields = re.match(rb"(\x15[\x80-\xff]*[\x00-\x7f]){3}(.)", file.read(_HEADER), re.DOTALL)
+            if fields is None or fields[2] == b"\x15":
+                return True
+    return False
 
 
 def _json(

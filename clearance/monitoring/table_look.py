@@ -1,0 +1,217 @@
+"""A look at two tables: which columns of the current one differ from the reference, at a stated error rate.
+
+It needs no model, log, database or project. What a pair of tables cannot show (decisions, labels, groups) is
+left to the monitor of a version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from clearance import wording
+from clearance.documents.look_document import LiveFinding
+from clearance.documents.measurement import Outcome
+from clearance.documents.table_look_document import ComparedTable, TableLook
+from clearance.monitoring import judgement, tables
+from clearance.monitoring.effects import Hypothesis
+from clearance.monitoring.statistics import distribution
+from clearance.monitoring.tables import Column, Sample, Table
+from clearance.monitoring.window_counts import Counts
+from clearance.policy import judgement as verdicts
+from clearance.policy.monitoring_terms import LiveRule
+
+COLUMNS_RULE = "columns"
+"""The rule that every column of the reference is there; it is always applied."""
+
+_IDENTIFIER_SHARE = 0.5
+_FEW_VALUES = 50
+_SEQUENCE_GAPS = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What is judged: the rules, the probability `level` of a failed one without any change, the columns.
+
+    Without `columns`, those of the reference but for dates, identifiers and what is no plain value.
+    """
+
+    rules: tuple[LiveRule, ...]
+    level: float
+    columns: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CountedColumn:
+    """The counts of a column in both tables, in the same cells."""
+
+    reference: distribution.ReferenceCounts
+    current: Counts
+
+
+def applicable(rules: Sequence[LiveRule]) -> tuple[LiveRule, ...]:
+    """Those of the rules that two tables can be judged by: figures of single columns."""
+    return tuple(
+        rule
+        for rule in rules
+        if rule.metric in distribution.METRICS and (rule.of == "features" or not isinstance(rule.of, str))
+    )
+
+
+def compare(reference: Table, current: Table, terms: Terms) -> TableLook:
+    """The look at the current table. Raises SourceError or DataError where a table cannot be read."""
+    names = terms.columns or tuple(reference.types)
+    reasons = {name: _NESTED for name in names if _is_nested(name, reference, current)}
+    missing = [name for name in names if name not in current.types]
+    compared = tables.columns(
+        reference, current, [name for name in names if name not in reasons and name not in missing]
+    )
+    samples = tables.samples(reference, compared)
+    if terms.columns is None:
+        reasons |= unjudged(reference, compared, samples)
+    judged = {name: column for name, column in compared.items() if name not in reasons}
+    counted = _count(reference, current, judged, samples)
+    empty = {name: "no value in either table" for name in judged if _is_empty(counted[name])}
+    counted = {name: counts for name, counts in counted.items() if name not in empty}
+    findings = (
+        _columns_finding(names, missing, current),
+        *judgement.judge(_hypotheses(terms.rules, counted), terms.level),
+    )
+    return TableLook(
+        reference=ComparedTable(path=reference.path, rows=reference.rows),
+        current=ComparedTable(path=current.path, rows=current.rows),
+        level=terms.level,
+        sampled_rows=tables.sampled_rows(reference, len(compared)),
+        outcome=_outcome(findings),
+        findings=findings,
+        not_judged=reasons | empty,
+        notes=(*_notes(reference, current, judged), *_crowded(counted)),
+    )
+
+
+_NESTED = "a list, a structure or bytes"
+
+
+def _is_nested(name: str, reference: Table, current: Table) -> bool:
+    return reference.family(name) == "nested" or (name in current.types and current.family(name) == "nested")
+
+
+def unjudged(
+    reference: Table, compared: Mapping[str, Column], samples: Mapping[str, Sample]
+) -> dict[str, str]:
+    """Why a column is not judged unless it is asked for: it moves by itself, or names its row."""
+    reasons = {}
+    for name in compared:
+        if reference.family(name) == "time":
+            reasons[name] = "a date or time, which moves by itself"
+        elif _is_identifier(reference.types[name], samples[name]):
+            reasons[name] = "an identifier: most rows have a value of their own"
+    return reasons
+
+
+def _is_identifier(kind: str, sample: Sample) -> bool:
+    """Texts most of which differ; whole numbers that all differ and leave few gaps, as numbers of rows do."""
+    values, different = sample.values, sample.different
+    if different <= _FEW_VALUES:
+        return False
+    if isinstance(values, np.ndarray):
+        span = float(values.max() - values.min())
+        whole = "INT" in kind or bool((values == np.floor(values)).all())
+        return whole and different == len(values) and span <= _SEQUENCE_GAPS * different
+    return different > _IDENTIFIER_SHARE * len(values)
+
+
+def _count(
+    reference: Table, current: Table, judged: Mapping[str, Column], samples: Mapping[str, Sample]
+) -> dict[str, CountedColumn]:
+    cells = {name: tables.cells(column.kind, samples[name]) for name, column in judged.items()}
+    with ThreadPoolExecutor(1) as other:
+        coming = other.submit(
+            tables.count, current, {name: column.current for name, column in judged.items()}, cells
+        )
+        before = tables.count(reference, {name: column.reference for name, column in judged.items()}, cells)
+        now = coming.result()
+    return {
+        name: CountedColumn(
+            reference=distribution.ReferenceCounts(
+                bins=cells[name],
+                counts=before[name],
+                means=tables.means(cells[name], samples[name]) if column.kind == "number" else None,
+                deviation=_deviation(samples[name]),
+            ),
+            current=now[name],
+        )
+        for name, column in judged.items()
+    }
+
+
+def _deviation(sample: Sample) -> float | None:
+    numbers = sample.values
+    return float(numbers.std(ddof=1)) if isinstance(numbers, np.ndarray) and len(numbers) > 1 else None
+
+
+def _is_empty(counted: CountedColumn) -> bool:
+    """Whether every row of both tables has the column missing."""
+    return not counted.reference.counts[:-1].any() and not counted.current[:-1].any()
+
+
+def _hypotheses(rules: Sequence[LiveRule], counted: Mapping[str, CountedColumn]) -> list[Hypothesis]:
+    return [
+        Hypothesis(
+            rule=rule,
+            subject=name,
+            effect=distribution.effect(rule.metric, counts.current, counts.reference),
+        )
+        for rule in rules
+        for name, counts in counted.items()
+        if (rule.of == "features" or name in rule.of)
+        and distribution.applies(rule.metric, counts.reference.bins.kind)
+    ]
+
+
+def _columns_finding(names: Sequence[str], missing: Sequence[str], current: Table) -> LiveFinding:
+    """Whether the current table has every column: nothing that chance could change."""
+    lacks = f"{current.path} has no column {wording.join_names(f'`{name}`' for name in missing)}"
+    return LiveFinding(
+        rule=COLUMNS_RULE,
+        metric="data.schema_violations",
+        subject=None,
+        outcome=Outcome.FAIL if missing else Outcome.PASS,
+        severity="serious",
+        on_fail="alert",
+        at_most=0.0,
+        value=float(len(missing)),
+        rows=current.rows,
+        reason=lacks if missing else f"all {wording.counted(len(names), 'column')} are there",
+    )
+
+
+def _outcome(findings: Sequence[LiveFinding]) -> Outcome:
+    """The worst of the findings; not evaluated where nothing but the columns was judged."""
+    if len(findings) == 1 and findings[0].outcome is Outcome.PASS:
+        return Outcome.NOT_EVALUATED
+    return verdicts.worst(finding.outcome for finding in findings)
+
+
+def _notes(reference: Table, current: Table, judged: Mapping[str, Column]) -> tuple[str, ...]:
+    notes = []
+    if new := [name for name in current.types if name not in reference.types]:
+        notes.append(f"new in the current table, so not judged: {wording.join_names(new)}")
+    notes += [
+        f"{name} is {reference.family(name)} in the reference and {current.family(name)} in the current "
+        f"table; both are read as {'numbers' if column.kind == 'number' else 'categories'}"
+        for name, column in judged.items()
+        if reference.family(name) != current.family(name)
+    ]
+    return tuple(notes)
+
+
+def _crowded(counted: Mapping[str, CountedColumn]) -> Iterator[str]:
+    """Columns of which the cells say little: most values are in the cell of all others."""
+    for name, column in counted.items():
+        counts, size = column.reference.counts, len(column.reference.bins.categories)
+        if 2 * counts[-2] > counts[:-1].sum():
+            yield f"{name} has many categories: most values count as one, beside the {size} most frequent"

@@ -1,0 +1,327 @@
+"""Two tables compared as a CronJob does it: the exit status, what drifted, what is only written otherwise."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clearance.documents.measurement import Outcome
+from clearance.documents.table_look_document import TableLook
+from clearance.errors import ClearanceError, ExitCode
+from clearance.monitoring import bins, tables
+from tasks import faults, monitor
+
+Run = Callable[..., tuple[int, TableLook]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs the command in an empty folder, on two frames or paths; its exit status and its JSON."""
+    monkeypatch.chdir(tmp_path)
+
+    def command(reference: Any, current: Any, *words: str, threshold: str | None = "0.1") -> Any:
+        paths = [
+            written(table, f"{name}.parquet") if isinstance(table, pd.DataFrame) else str(table)
+            for name, table in {"reference": reference, "current": current}.items()
+        ]
+        options = ["--reference", paths[0], "--current", paths[1], "--json", *words]
+        options += ["--threshold", threshold] if threshold else []
+        monkeypatch.setattr(sys, "argv", ["tasks.monitor", *options])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            monitor.main()
+        return ended.value.code, TableLook.from_json(json.loads(capsys.readouterr().out))
+
+    return command
+
+
+def written(table: pd.DataFrame, name: str) -> str:
+    if name.endswith(".parquet"):
+        table.to_parquet(name, index=False)
+    else:
+        table.to_csv(name, index=False)
+    return name
+
+
+def people(rows: int, seed: int, shift: float = 0.0) -> pd.DataFrame:
+    random = np.random.default_rng(seed)
+    return pd.DataFrame(
+        {
+            "income": random.lognormal(shift, 0.5, rows).round(3),
+            "children": random.integers(0, 4, rows),
+            "city": random.choice(["north, east", "süd", "😀 west", "=1+1"], rows),
+            "owner": random.random(rows) < 0.3,
+        }
+    )
+
+
+def outcomes(look: TableLook) -> dict[str | None, Outcome]:
+    return {finding.subject: finding.outcome for finding in look.findings}
+
+
+REFERENCE, QUIET, SHIFTED = people(3_000, 1), people(3_000, 2), people(3_000, 3, shift=0.5)
+
+
+def test_a_quiet_table_passes_and_a_shifted_column_is_refused(run: Run) -> None:
+    status, look = run(REFERENCE, QUIET)
+    assert status == ExitCode.PASS
+    assert set(outcomes(look).values()) == {Outcome.PASS}
+    status, look = run(REFERENCE, SHIFTED)
+    assert status == ExitCode.REFUSED
+    assert [name for name, outcome in outcomes(look).items() if outcome is Outcome.FAIL] == ["income"]
+
+
+def test_few_rows_are_insufficient_evidence_and_say_how_many_it_takes(run: Run) -> None:
+    status, look = run(REFERENCE, QUIET.head(40))
+    assert status == ExitCode.INSUFFICIENT_EVIDENCE
+    (finding,) = [finding for finding in look.findings if finding.subject == "income"]
+    assert finding.rows_needed is not None
+    assert finding.rows_needed > 40
+    status, look = run(REFERENCE, SHIFTED.head(1))
+    assert status == ExitCode.INSUFFICIENT_EVIDENCE
+
+
+@pytest.mark.parametrize("name", ["current.csv", "current.csv.gz", "current.parquet"])
+def test_no_rows_are_not_evaluated(run: Run, name: str) -> None:
+    status, look = run(REFERENCE, written(QUIET.head(0), name))
+    assert status == ExitCode.NOT_EVALUATED
+    assert look.current.rows == 0
+
+
+def test_a_reference_without_rows_is_an_error(run: Run) -> None:
+    with pytest.raises(ClearanceError) as error:
+        run(REFERENCE.head(0), QUIET)
+    assert error.value.code == faults.NO_REFERENCE_ROWS.code
+
+
+def direct_psi(reference: Sequence[int], current: Sequence[int]) -> float:
+    before, now = (np.array(counts) / sum(counts) for counts in (reference, current))
+    filled = (before > 0) & (now > 0)
+    return float(((now - before)[filled] * np.log(now[filled] / before[filled])).sum())
+
+
+def test_the_plain_value_is_the_textbook_formula_over_the_same_bins(run: Run) -> None:
+    """The bins of the demo's documents, counted here by pandas, not by us."""
+    _, look = run(REFERENCE, SHIFTED, "--point")
+    edges = [-np.inf, *np.quantile(REFERENCE.income, np.arange(1, 10) / 10, method="inverted_cdf"), np.inf]
+    counts = [pd.cut(table.income, edges).value_counts(sort=False) for table in (REFERENCE, SHIFTED)]
+    cities = [table.city.value_counts().sort_index() for table in (REFERENCE, SHIFTED)]
+    values = {finding.subject: finding.value for finding in look.findings}
+    assert values["income"] == pytest.approx(direct_psi(*counts), abs=1e-9)
+    assert values["city"] == pytest.approx(direct_psi(*cities), abs=1e-9)
+
+
+def test_point_prints_how_often_it_is_wrong(run: Run) -> None:
+    """The false-alarm rate it states is the rate that is seen on quiet tables of that size."""
+    _, look = run(REFERENCE, QUIET.head(100), "--point", "--columns", "income")
+    (_, finding) = look.findings
+    random, alarms = np.random.default_rng(0), 0
+    edges = np.quantile(REFERENCE.income, np.arange(1, 10) / 10, method="inverted_cdf")
+    before = np.bincount(np.searchsorted(edges, REFERENCE.income), minlength=10)
+    for _ in range(2_000):
+        now = np.bincount(np.searchsorted(edges, random.lognormal(0, 0.5, 100)), minlength=10)
+        alarms += direct_psi(before, now) > 0.1
+    assert finding.false_alarm == pytest.approx(alarms / 2_000, abs=0.05)
+    assert finding.level is None
+
+
+def test_columns_that_are_missing_or_new(run: Run) -> None:
+    status, look = run(REFERENCE, QUIET.drop(columns="city").assign(fresh=1))
+    assert status == ExitCode.REFUSED
+    assert look.findings[0].outcome is Outcome.FAIL
+    assert "`city`" in look.findings[0].reason
+    assert "fresh" in " ".join(look.notes)
+
+
+def test_a_constant_column_is_judged(run: Run) -> None:
+    constant = pd.DataFrame({"x": np.full(500, 5)})
+    assert run(constant, constant)[0] == ExitCode.PASS
+    assert run(constant, constant + 1)[0] == ExitCode.REFUSED
+    assert run(constant, constant - 1)[0] == ExitCode.REFUSED
+
+
+def test_a_column_without_values_is_never_a_pass(run: Run) -> None:
+    some, none = pd.DataFrame({"x": np.arange(500) % 7}), pd.DataFrame({"x": np.full(500, np.nan)})
+    assert run(some, none)[0] == ExitCode.REFUSED
+    assert run(none, some)[0] == ExitCode.REFUSED
+    status, look = run(none, none)
+    assert status == ExitCode.NOT_EVALUATED
+    assert "x" in look.not_judged
+
+
+def test_identifiers_and_dates_are_not_judged_unless_asked_for(run: Run) -> None:
+    def table(start: int) -> pd.DataFrame:
+        numbers = np.arange(start, start + 1_000)
+        return pd.DataFrame(
+            {
+                "id": numbers,
+                "name": [f"p{number}" for number in numbers],
+                "day": pd.Timestamp("2026-01-01") + pd.to_timedelta(numbers, unit="h"),
+                "x": numbers % 11,
+            }
+        )
+
+    status, look = run(table(0), table(50_000))
+    assert status == ExitCode.PASS
+    assert set(look.not_judged) == {"id", "name", "day"}
+    for column in ("id", "day"):
+        assert run(table(0), table(50_000), "--columns", column)[0] == ExitCode.REFUSED
+    assert "many categories" in " ".join(run(table(0), table(50_000), "--columns", "name")[1].notes)
+
+
+@pytest.mark.parametrize(
+    ("reference", "current"),
+    [
+        ([1.0, 2.0, None, 3.0], ["1", "2", None, "3"]),
+        (["1", "2", None, "3"], [1.0, 2.0, None, 3.0]),
+        (["01", "02", None, "03"], [1, 2, None, 3]),
+        ([True, False, None, True], ["True", "false", None, "TRUE"]),
+        (["true", "false", None, "true"], [True, False, None, True]),
+        ([True, False, None, True], [1, 0, None, 1]),
+        ([1, 0, None, 1], [True, False, None, True]),
+        (["1", "x", "", "1"], [1, None, None, 1]),
+    ],
+)
+def test_the_same_values_written_in_another_way_are_no_drift(
+    run: Run, reference: list[Any], current: list[Any]
+) -> None:
+    before, now = (pd.DataFrame({"code": values * 400}) for values in (reference, current))
+    status, look = run(before, now, "--point")
+    (finding,) = [finding for finding in look.findings if finding.subject == "code"]
+    expected = 0.0 if reference[1] != "x" else None
+    if expected is not None:
+        assert finding.value == pytest.approx(0.0, abs=1e-12)
+        assert status == ExitCode.PASS
+    else:
+        assert finding.outcome is Outcome.FAIL
+
+
+def test_texts_among_numbers_count_as_no_numbers(run: Run) -> None:
+    numbers = pd.DataFrame({"x": np.arange(1_000) % 50})
+    texts = numbers.astype(str)
+    assert run(numbers, texts)[0] == ExitCode.PASS
+    texts.loc[::10, "x"] = "unknown"
+    assert run(numbers, texts)[0] == ExitCode.REFUSED
+
+
+@settings(max_examples=25)
+@given(
+    rows=st.lists(
+        st.tuples(
+            st.none() | st.floats(width=32) | st.sampled_from([0.0, 1.0]),
+            st.none() | st.sampled_from(["a", "b,c", 'd"e', "😀", "1.50"]),
+        ),
+        min_size=1,
+        max_size=30,
+    )
+)
+def test_cells_are_those_of_the_baseline(rows: list[tuple[float | None, str | None]]) -> None:
+    """What is counted in one scan by comparison is what the monitor counts row by row."""
+    import duckdb
+
+    frame = pd.DataFrame(rows, columns=["x", "c"]).astype({"x": "float64", "c": object})
+    with duckdb.connect() as connection:
+        connection.register("source", frame)
+        table = tables.Table(
+            connection=connection, path="-", rows=len(frame), types={"x": "DOUBLE", "c": "VARCHAR"}
+        )
+        compared = tables.columns(table, table, ["x", "c"])
+        samples = tables.samples(table, compared)
+        cells = {name: tables.cells(column.kind, samples[name]) for name, column in compared.items()}
+        counts = tables.count(table, {name: column.current for name, column in compared.items()}, cells)
+    for name in ("x", "c"):
+        assert cells[name] == bins.of_column(frame[name])
+        expected = bins.count(cells[name], bins.places(cells[name], frame[name]))
+        assert counts[name].tolist() == expected.tolist()
+
+
+def test_a_long_reference_is_sampled_the_same_way_every_time(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Periodic rows are sampled evenly, and counts are of all rows."""
+    monkeypatch.setattr(tables, "SAMPLE_ROWS", 500)
+    random = np.random.default_rng(4)
+    reference = pd.DataFrame({"x": random.normal(np.arange(20_000) % 7, 0.1)})
+    current = pd.DataFrame({"x": random.normal(np.arange(20_000) % 7, 0.1)})
+    looks = [run(reference, current) for _ in range(2)]
+    assert looks[0] == looks[1]
+    status, look = looks[0]
+    assert status == ExitCode.PASS
+    assert look.sampled_rows == 500
+    assert look.findings[1].reference_rows == 20_000
+
+
+def test_three_hundred_columns_share_one_error_budget(run: Run) -> None:
+    random = np.random.default_rng(5)
+    wide = [
+        pd.DataFrame(random.normal(size=(2_000, 300)), columns=[f"x{i}" for i in range(300)]) for _ in "ab"
+    ]
+    wide[1]["x7"] += 1
+    status, look = run(*wide)
+    assert status == ExitCode.REFUSED
+    assert [name for name, outcome in outcomes(look).items() if outcome is Outcome.FAIL] == ["x7"]
+    (finding,) = look.findings[8:9]
+    assert finding.level == pytest.approx(0.05 / 300)
+
+
+def test_a_daily_look_spends_its_share_of_the_year(run: Run) -> None:
+    assert run(REFERENCE, QUIET)[1].level == pytest.approx(0.05)
+    assert run(REFERENCE, QUIET, "--period", "day")[1].level == pytest.approx(0.05 / 366)
+    look = run(REFERENCE, QUIET, "--period", "week", "--error-budget", "0.01")[1]
+    assert look.level == pytest.approx(0.01 / 53)
+
+
+def test_folders_are_tables(run: Run, tmp_path: Path) -> None:
+    for name, part in {"a": QUIET[:1_000], "b": QUIET[1_000:]}.items():
+        (tmp_path / "month").mkdir(exist_ok=True)
+        part.to_csv(tmp_path / f"month/{name}.csv.gz", index=False)
+    status, look = run(REFERENCE, "month")
+    assert (status, look.current.rows) == (ExitCode.PASS, 3_000)
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["--threshold", "0"], faults.OPTION_VALUE.code),
+        (["--threshold", "nan"], faults.OPTION_VALUE.code),
+        (["--threshold", "0.1", "--error-budget", "1"], faults.OPTION_VALUE.code),
+        ([], faults.NOTHING_TO_JUDGE.code),
+        (["--threshold", "0.1", "--columns", "incme"], faults.UNKNOWN_COLUMN.code),
+        (["--policy", "absent.yaml"], faults.NO_SUCH_FILE.code),
+        (["--threshold", "0.1", "--current", "absent.csv"], faults.NO_SUCH_FILE.code),
+    ],
+)
+def test_a_wrong_option_is_one_clear_error(run: Run, words: list[str], code: str) -> None:
+    with pytest.raises(ClearanceError) as error:
+        run(REFERENCE, QUIET, *words, threshold=None)
+    assert error.value.code == code
+    assert str(error.value)
+
+
+def test_the_text_says_what_failed_first_and_what_was_quiet(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    hostile = SHIFTED.rename(columns={"city": "city\x1b[31m\nerror"})
+    paths = [written(REFERENCE.rename(columns={"city": "city\x1b[31m\nerror"}), "r.parquet")]
+    paths += [written(hostile, "c.parquet")]
+    words = ["--reference", paths[0], "--current", paths[1], "--threshold", "0.1", "--report", "look.json"]
+    monkeypatch.setattr(sys, "argv", ["tasks.monitor", *words])
+    with pytest.raises(SystemExit):
+        monitor.main()
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("drift: c.parquet (3,000 rows)")
+    assert "income" in lines[1]
+    assert "owner" in lines[2]
+    assert "\x1b" not in "".join(lines)
+    look = TableLook.from_json(json.loads((tmp_path / "look.json").read_text(encoding="utf-8")))
+    assert look.outcome is Outcome.FAIL
