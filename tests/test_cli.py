@@ -57,7 +57,7 @@ SECTIONS = {
     "Decide": {"approve", "reject", "revoke", "override", "serve-approvals"},
     "Champions": {"promote", "rollback", "retire", "verify", "history", "list", "reproduce"},
     "Serve": {"serve", "serve-key", "predict", "shadow", "decisions"},
-    "Watch": {"monitor", "alerts", "incident"},
+    "Watch": {"monitor", "alerts", "incident", "plan"},
     "Ledger": {"ledger"},
     "Trust": {"keys", "roles", "root"},
     "Maintenance": {"repair", "gc"},
