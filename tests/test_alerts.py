@@ -329,7 +329,10 @@ def test_one_that_fails_holds_up_no_other(world: World) -> None:
     assert {kind for kind, _ in world.deeds} == {IntentKind.INCIDENT, IntentKind.EVENT}
 
 
-def test_two_processes_send_nothing_twice(world: World) -> None:
+def test_two_processes_send_nothing_twice(
+    world: World, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(database.ADDRESS, address)
     world.away = {IntentKind.NOTICE}
     world.see(look(0, finding()), 1)
     world.away = set()
@@ -345,6 +348,9 @@ def test_two_processes_send_nothing_twice(world: World) -> None:
     for thread in threads:
         thread.join()
     assert world.told() == ["opened"]
+    for day in range(1, 4):
+        world.see(look(day, finding(PASS)), day + 1)
+    assert world.told() == ["opened", "resolved"] and world.alerts()[0].state is State.RESOLVED
 
 
 # A receiver

@@ -67,7 +67,7 @@ GROUPS = {
     "ledger": {"verify", "show", "export", "erase"},
     "decisions": {"verify", "show", "erase", "expire", "seal", "hold", "stop", "resume", "restriction"},
     "alerts": {"list", "take", "resolve", "send"},
-    "incident": {"open", "report", "close", "list", "show"},
+    "incident": {"open", "report", "close", "list", "show", "decisions"},
     "keys": {"create"},
     "roles": {"show", "sign"},
     "root": {"show", "pin", "propose", "sign", "adopt"},

@@ -210,6 +210,37 @@ def show(number: int, as_json: bool) -> int:
     return ExitCode.PASS
 
 
+@incident.command()
+@_NUMBER
+@options.identity
+@click.option("--reason", metavar="TEXT", required=True, help="Reason, recorded in the log.")
+@options.as_json
+@process.exit_with_status
+def decisions(number: int, identity: str | None, reason: str, as_json: bool) -> int:
+    """List the decisions that incident NUMBER affects.
+
+    Their ids and times, from the log of decisions. Who looked, and why, is recorded first. Needs the right to
+    read.
+    """
+    root = process.enter_project()
+    from clearance import params
+    from clearance.promotion import faults, incidents, inference_trail, session
+
+    name = params.load(root / paths.PARAMS).name
+    with inference_trail.opened(root) as log, session.open_session(root, identity) as acting:
+        known = incidents.fold(acting.entries(name))
+        if number not in known:
+            raise faults.NO_SUCH_INCIDENT(number=number)
+        affected = inference_trail.affected(acting, log, name, known[number], reason)
+    if as_json:
+        process.write_json([{"id": id_, "at": at} for id_, at in affected])
+        return ExitCode.PASS
+    for id_, at in affected:
+        process.echo(f"{id_}  {at}")
+    process.echo(f"{len(affected)} decisions")
+    return ExitCode.PASS
+
+
 def _utc(at: dt.datetime | None) -> dt.datetime | None:
     return at and at.replace(tzinfo=dt.UTC)
 
