@@ -34,6 +34,7 @@ GOVERNANCE = (
     *("test_attempts.py", "test_contract.py", "test_lapse.py", "test_void.py"),
     *("test_approvals_api.py", "test_compare.py", "test_decide.py", "test_erase.py", "test_forged.py"),
     *("test_external_tables.py", "test_decisions_cli.py"),
+    *("test_alert_effects.py", "test_incidents.py", "test_restrictions.py"),
     *("test_governance.py", "test_hostile.py", "test_library.py", "test_rebuild.py", "test_registry.py"),
     *("test_release.py", "test_rollback.py", "test_samples.py", "test_tampering.py", "test_track.py"),
     *(
