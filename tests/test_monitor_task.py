@@ -295,6 +295,45 @@ def test_folders_are_tables(run: Run, tmp_path: Path) -> None:
     assert (status, look.current.rows) == (ExitCode.PASS, 3_000)
 
 
+def test_dates_mean_the_same_in_every_format(run: Run) -> None:
+    days = pd.DataFrame({"day": pd.Timestamp("2026-01-01") + pd.to_timedelta(np.arange(500) % 90, unit="D")})
+    for name in ("days.csv", "days.parquet"):
+        status, look = run(days, written(days, name), "--point", "--columns", "day")
+        assert (status, look.findings[1].value) == (ExitCode.PASS, pytest.approx(0))
+    assert run(days, days + pd.Timedelta("60D"), "--columns", "day")[0] == ExitCode.REFUSED
+
+
+def test_lists_are_not_judged_and_not_passed_when_asked_for(run: Run) -> None:
+    table = pd.DataFrame({"x": np.arange(500) % 5, "tags": [["a"]] * 500})
+    status, look = run(table, table)
+    assert status == ExitCode.PASS
+    assert set(look.not_judged) == {"tags"}
+    status, look = run(table, table, "--columns", "x", "tags")
+    assert status == ExitCode.NOT_EVALUATED
+    assert outcomes(look)["tags"] is Outcome.NOT_EVALUATED
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"a;b\n1;2\n", "data.single_column"),
+        (b"a,b\n1,2,3\n", "data.csv_field_count"),
+        (b"", "data.no_header"),
+        (b"\x1f\x8bx", "data.packed_file"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_one_error_without_settings_of_a_project(
+    run: Run, tmp_path: Path, content: bytes, code: str
+) -> None:
+    (tmp_path / "current.csv").write_bytes(content)
+    with pytest.raises(ClearanceError) as error:
+        run(REFERENCE, "current.csv")
+    assert error.value.code == code
+    assert "current.csv" in error.value.fault
+    assert "source." not in error.value.hint
+    assert "params.yaml" not in error.value.hint
+
+
 def policy_with(tmp_path: Path, *rules: dict[str, Any]) -> str:
     """The demo's policy with these rules on live decisions."""
     content = yaml.safe_load((ROOT / "policies/demo.yaml").read_text(encoding="utf-8"))
