@@ -84,6 +84,8 @@ def test_nothing_of_this_checkout_is_written_into_prefect_yaml() -> None:
     assert [deployment["entrypoint"] for deployment in yaml.safe_load(text)["deployments"]] == [
         "flows.training.training",
         "flows.promotion.promotion",
+        "flows.retraining.retraining",
+        "flows.alerts.alerts",
     ]
     assert "directory" not in text
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import click
 
 from clearance.cli import (
+    alerts,
     approvals,
     champions,
     decisions,
@@ -52,7 +53,7 @@ SECTIONS = {
         champions.reproduce,
     ),
     "Serve": (serving.serve, serving.serve_key, serving.predict, serving.shadow, decisions.decisions),
-    "Watch": (monitoring.monitor, incidents.incident),
+    "Watch": (monitoring.monitor, alerts.alerts, incidents.incident),
     "Ledger": (ledger.ledger,),
     "Trust": (trust.keys, trust.roles, trust.root),
     "Maintenance": (maintenance.repair, maintenance.gc),

@@ -95,6 +95,9 @@ METRICS: Mapping[str, LiveMetric] = {
     "performance.balanced_accuracy": LiveMetric(
         text="balanced accuracy of labelled decisions", ends=(0, 1), subject="model"
     ),
+    "performance.precision": LiveMetric(
+        text="favourable labels among labelled favourable decisions", ends=(0, 1), subject="model"
+    ),
     "performance.roc_auc_loss": LiveMetric(
         text="ROC AUC of the evidence less that of labelled decisions", ends=(-1, 1), subject="model"
     ),

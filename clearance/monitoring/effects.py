@@ -64,6 +64,15 @@ class LessNoise(Protocol):
         """The customary estimate, noise and all: what a rule that decides by `point` compares."""
 
 
+@runtime_checkable
+class MayWait(Protocol):
+    """An effect that says, where it has no value, whether it is short of rows or waits for something else."""
+
+    @property
+    def evaluated(self) -> bool:
+        """False: labels are not in, or the version lacks what it needs. True: rows are too few."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Hypothesis:
     """One rule for one subject (a feature, an attribute, the score; None: the model), and its effect."""

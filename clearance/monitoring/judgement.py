@@ -14,7 +14,7 @@ from clearance import wording
 from clearance.documents.look_document import LiveFinding
 from clearance.documents.measurement import Outcome
 from clearance.monitoring import effects
-from clearance.monitoring.effects import Hypothesis
+from clearance.monitoring.effects import Effect, Hypothesis
 
 CONFIDENCE = 0.95
 """The confidence of the interval that is printed, and that a pass needs."""
@@ -88,7 +88,7 @@ def _hole(hypothesis: Hypothesis) -> Decision | None:
     """Why nothing can be judged; None where it can."""
     effect, rule = hypothesis.effect, hypothesis.rule
     if effect.undefined is not None:
-        return Decision(outcome=Outcome.NOT_EVALUATED, why=effect.undefined)
+        return Decision(outcome=_without_value(effect), why=effect.undefined)
     if effect.value is None or not math.isfinite(effect.value):
         return Decision(outcome=Outcome.NOT_EVALUATED, why="it is not a number")
     if effect.rows < rule.minimum_support:
@@ -98,6 +98,11 @@ def _hole(hypothesis: Hypothesis) -> Decision | None:
             rows_needed=rule.minimum_support,
         )
     return None
+
+
+def _without_value(effect: Effect) -> Outcome:
+    short_of_rows = isinstance(effect, effects.MayWait) and effect.evaluated
+    return Outcome.INSUFFICIENT_EVIDENCE if short_of_rows else Outcome.NOT_EVALUATED
 
 
 def _decide(hypothesis: Hypothesis, p_value: float | None, level: float | None) -> Decision:
@@ -192,6 +197,8 @@ def _sentence(
     subject = f"{rule.metric} of {hypothesis.subject}" if hypothesis.subject else rule.metric
     if decision.outcome is Outcome.NOT_EVALUATED:
         return f"{subject} is not evaluated: {decision.why}"
+    if value is None:
+        return f"{subject} has no value: not enough evidence: {decision.why}"
     measured = {"value": value, "low": low, "high": high} if None not in (low, high) else {"value": value}
     number = wording.measurement(measured, rule.limit.ends)
     limit = wording.limit(rule.limit.model_dump())

@@ -78,7 +78,8 @@ class AlertTerms(Section):
 
     One alert a rule and model. It is sent again after `repeat_hours`, to `escalate_to` once nobody took it
     for `escalate_hours`, and resolved after `resolve_looks` looks in a row without a failure. `to` and
-    `escalate_to` are names of environment variables that hold an Apprise address: never an address.
+    `escalate_to` are names of environment variables that hold an Apprise address: never an address. An
+    override of the champion that ends within `permission_days` is an alert too.
     """
 
     to: tuple[Text, ...] = ("CLEARANCE_NOTIFY_URL",)
@@ -86,6 +87,7 @@ class AlertTerms(Section):
     escalate_hours: int = Field(default=48, ge=1, le=24 * 31)
     escalate_to: tuple[Text, ...] = ()
     resolve_looks: int = Field(default=3, ge=1, le=60)
+    permission_days: int = Field(default=7, ge=0, le=366)
 
 
 class MaintenanceWindow(Section):

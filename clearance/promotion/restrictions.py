@@ -80,11 +80,11 @@ def find(entries: Iterable[Entry], version: int) -> Restriction | None:
     return Restriction(version=version, content=content, causes=tuple(causes.values())) if causes else None
 
 
-def find_by_alert(entries: Iterable[Entry], alert: str) -> int | None:
-    """The number of the entry by which an alert restricted a version; None where it did not."""
+def find_by_alert(entries: Iterable[Entry], alert: str, mode: Mode) -> int | None:
+    """The number of the entry by which an alert held or stopped a version; None where it did not."""
     for entry in entries:
         event = entry.read(events.RestrictionEvent)
-        if event is not None and event.alert == alert:
+        if event is not None and (event.alert, event.mode) == (alert, mode):
             return entry.number
     return None
 
@@ -111,7 +111,7 @@ def restrict(
     proposal = version_record.find_proposal(entries, version)
     if proposal is None:
         raise faults.NEVER_PROPOSED(version=f"{name} version {version}")
-    if alert is not None and (number := find_by_alert(entries, alert)) is not None:
+    if alert is not None and (number := find_by_alert(entries, alert, mode)) is not None:
         return number
     present = find(entries, version)
     for cause in present.causes if present and alert is None else ():

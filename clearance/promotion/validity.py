@@ -262,8 +262,8 @@ class History:
             return f"version {event.version} was not proposed with this content"
         match event:
             case events.IncidentEvent(alert=str(alert)) | events.RestrictionEvent(alert=str(alert)):
-                if (event.kind, item.model, alert) in self._alerts:
-                    return f"the alert {alert} has led to a {event.kind} before"
+                if (_deed(event), item.model, alert) in self._alerts:
+                    return f"the alert {alert} has led to this {event.kind} before"
             case events.IncidentReportEvent() | events.IncidentClosureEvent():
                 if self._incidents.get(event.incident) != about:
                     return f"entry {event.incident} is not an open incident of the version"
@@ -381,7 +381,7 @@ class History:
                 for number in set(event.restrictions):
                     self._restrictions.pop(number)
         if isinstance(event, events.IncidentEvent | events.RestrictionEvent) and event.alert is not None:
-            self._alerts.add((event.kind, item.model, event.alert))
+            self._alerts.add((_deed(event), item.model, event.alert))
 
     def _take_roles(self, event: events.RolesUpdate, at: dt.datetime) -> None:
         roles = self._roles_after(event)
@@ -440,6 +440,11 @@ def _second(latest: Mapping[str, dt.datetime]) -> dt.datetime:
 
 def _uncounted(why: str) -> IntegrityError:
     return IntegrityError(why, "")
+
+
+def _deed(event: events.IncidentEvent | events.RestrictionEvent) -> str:
+    """What an alert leads to once: an incident, a hold, a stop."""
+    return event.mode if isinstance(event, events.RestrictionEvent) else event.kind
 
 
 def _author_fault(item: Entry, event: events.Event | None, roles: Roles, at: dt.datetime) -> str | None:

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 from clearance.documents.look_document import LiveFinding, Look, Window
 from clearance.documents.measurement import Outcome
@@ -45,11 +46,16 @@ class Trend:
     points: Mapping[str, Sequence[Point]]
 
     @property
+    def key(self) -> tuple[str, str, str | None]:
+        """Rule, metric and subject: no other trend has all three."""
+        return self.rule, self.metric, self.subject
+
+    @cached_property
     def last(self) -> Mapping[str, LiveFinding]:
         """The newest finding of each period."""
         return {period: points[-1].finding for period, points in self.points.items()}
 
-    @property
+    @cached_property
     def worst(self) -> LiveFinding:
         """The worst of the newest findings."""
         return min(self.last.values(), key=worst_first)
@@ -63,7 +69,7 @@ class Trend:
         """How many looks had this outcome."""
         return sum(point.finding.outcome is outcome for points in self.points.values() for point in points)
 
-    @property
+    @cached_property
     def standing(self) -> Standing:
         """Failing where a newest finding fails; quiet only where every newest one passes and none failed."""
         newest = {finding.outcome for finding in self.last.values()}

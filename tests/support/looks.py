@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from clearance.documents import monitoring_catalogue
 from clearance.documents.look_document import LiveFinding, Look, Window
 from clearance.documents.measurement import Outcome
 from clearance.monitoring.metrics import Watch
@@ -65,8 +66,9 @@ def finding(rule: LiveRule, subject: str | None, value: float | None, rows: int,
     """A finding whose outcome follows from an interval of ± 2/√rows around the value."""
     limit = rule.limit
     half = 2 / math.sqrt(max(rows, 1))
-    low, high = (None, None) if value is None else (value - half, value + half)
-    if value is None or low is None or high is None:
+    half = half if monitoring_catalogue.METRICS[rule.metric].spends else 0.0
+    low, high = (0.0, 0.0) if value is None else (value - half, value + half)
+    if value is None:
         outcome = Outcome.NOT_EVALUATED
     elif limit.excludes(low, high):
         outcome = Outcome.FAIL
@@ -85,15 +87,15 @@ def finding(rule: LiveRule, subject: str | None, value: float | None, rows: int,
         "at_least": limit.at_least,
         "at_most": limit.at_most,
         "value": value,
-        "low": low,
-        "high": high,
+        "low": low if half and value is not None else None,
+        "high": high if half and value is not None else None,
         "p_value": 1e-9 if outcome is Outcome.FAIL else 0.5,
         "level": 1e-6,
         "rows": rows,
         "reference_rows": 1392,
         "rows_needed": 4 * rows if outcome is Outcome.INSUFFICIENT_EVIDENCE else None,
         "undefined": "labels are not in yet" if value is None else None,
-        "reason": f"{rule.id} of {subject or 'the model'} is {value}",
+        "reason": f"{rule.metric} of {subject or 'the model'} is {value}: broken, and hardly by chance",
     }
     return LiveFinding(**(base | more))
 

@@ -1,0 +1,180 @@
+"""Effects: what intents ask for, done in the world. Each may be called again after a kill and does it once.
+
+The ledger refuses a second restriction or incident of one alert. A notice carries its id, so that a receiver
+can tell a repeat. A retraining is a run of the pipeline, which does nothing where nothing has changed.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import os
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clearance import isolation, params, paths
+from clearance.errors import ExitCode
+from clearance.monitoring.alerts import faults
+from clearance.monitoring.alerts.alert import IntentKind, parse
+from clearance.promotion import incidents, monitoring_policy, restrictions, session
+
+PATIENCE = 60.0
+"""Seconds that Prefect has to take an event."""
+ID_HEADER = "Idempotency-Key"
+"""The header of a web hook's request that holds the id of the notice."""
+_JUDGED = (ExitCode.PASS, ExitCode.REFUSED, ExitCode.INSUFFICIENT_EVIDENCE, ExitCode.NOT_EVALUATED)
+
+Action = Callable[[str, Mapping[str, Any]], str | None]
+"""Does what the intent with this id and body asks for; a sentence on what came of it.
+
+None: it goes on elsewhere, which will finish the intent.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Actions:
+    """What does each kind of intent."""
+
+    by_kind: Mapping[IntentKind, Action]
+
+    @classmethod
+    def of(cls, root: Path) -> Actions:
+        """Those of the project at `root`."""
+        return cls(
+            by_kind={
+                IntentKind.RESTRICTION: lambda _, body: restrict(root, body),
+                IntentKind.INCIDENT: lambda _, body: open_incident(root, body),
+                IntentKind.EVENT: lambda id_, body: emit(root, id_, body),
+                IntentKind.NOTICE: notify,
+                IntentKind.RETRAINING: lambda id_, body: retrain(root, id_, body),
+            }
+        )
+
+
+def restrict(root: Path, body: Mapping[str, Any]) -> str:
+    """Hold or stop the version by the rule; signed by this process's identity."""
+    name = _model(root)
+    reason = f"the rule {body['rule']} failed: {'; '.join(body['facts'])}"
+    with session.open_session(root) as acting:
+        entry = restrictions.restrict(
+            acting,
+            name,
+            body["version"],
+            body["mode"],
+            reason,
+            rule=body["rule"],
+            alert=body["alert"],
+            look=body["look"],
+        )
+    return f"ledger entry {entry}"
+
+
+def open_incident(root: Path, body: Mapping[str, Any]) -> str:
+    """Open the incident, unless one of this alert or an open one of this rule is there."""
+    terms = monitoring_policy.terms(root)
+    opening = incidents.Opening(
+        version=body["version"],
+        category=incidents.SERIOUS,
+        role="provider",
+        aware_at=parse(body["aware_at"]),
+        description=f"the serious rule {body['rule']} failed: {'; '.join(body['facts'])}",
+        decisions_from=parse(body["decisions_from"]),
+        owner=next(iter(terms.watched_by), None) if terms else None,
+        rule=body["rule"],
+        alert=body["alert"],
+        look=body["look"],
+    )
+    with session.open_session(root) as acting:
+        number = incidents.open_incident(acting, _model(root), opening, terms.deadlines if terms else ())
+    return f"incident {number}"
+
+
+def notify(id_: str, body: Mapping[str, Any]) -> str:
+    """Send a notice to the address that an environment variable holds.
+
+    Raises ConfigurationError without a usable address, UnavailableError when the receiver did not take it.
+    """
+    import apprise  # which imports a hundred services
+
+    variable = body["to"]
+    address = os.environ.get(variable)
+    if not address:
+        raise faults.NO_ADDRESS(variable=variable)
+    service = apprise.Apprise.instantiate(address, suppress_exceptions=True)
+    if not service:
+        raise faults.BAD_ADDRESS(variable=variable)
+    if isinstance(headers := getattr(service, "headers", None), dict):
+        headers[ID_HEADER] = id_
+    logging.getLogger("apprise").setLevel(logging.CRITICAL)  # its messages may hold the address
+    if not service.notify(title=body["title"], body=body["body"]):
+        raise faults.NOT_SENT(variable=variable)
+    return "sent"
+
+
+def emit(root: Path, id_: str, body: Mapping[str, Any]) -> str:
+    """Tell Prefect, where one is in use. Raises UnavailableError when it does not answer."""
+    if not os.environ.get("PREFECT_API_URL"):
+        return "no Prefect server is in use"
+    _tell_prefect(root, id_, "failed", body)
+    return "told Prefect"
+
+
+def retrain(root: Path, id_: str, body: Mapping[str, Any]) -> str | None:
+    """Have the pipeline run: by Prefect's automation where a server is in use, else here, to its end."""
+    if os.environ.get("PREFECT_API_URL"):
+        _tell_prefect(root, id_, "retrain", body)
+        return None
+    return run_pipeline(root)
+
+
+def run_pipeline(root: Path) -> str:
+    """Run the pipeline to its verdict, whatever that is; it promotes nothing that may not be promoted.
+
+    Raises UnavailableError when it reached none.
+    """
+    command = isolation.command("-m", "flows.terminal")
+    status = subprocess.run(  # noqa: S603 - our own module
+        command, cwd=root, env=isolation.effect_variables(signs=True), check=False
+    ).returncode
+    if status not in (*_JUDGED, ExitCode.LAPSED):
+        raise faults.RETRAINING_FAILED(status=status)
+    return f"judged: exit status {status}"
+
+
+def _tell_prefect(root: Path, id_: str, event: str, body: Mapping[str, Any]) -> None:
+    """Emit an event with an id of its own; a child process does it, because only flows import Prefect."""
+    words = (_model(root), event, id_, body["rule"], str(body["version"]))
+    try:
+        child = subprocess.run(  # noqa: S603 - our own module
+            isolation.command("-m", "flows.monitoring_event", *words),
+            cwd=root,
+            env=isolation.effect_variables(signs=False),
+            timeout=PATIENCE,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise faults.EVENT_NOT_SENT(rule=body["rule"], why=f"no answer within {PATIENCE:g} s") from None
+    if child.returncode:
+        why = next(iter(child.stderr.strip().splitlines()), f"exit status {child.returncode}")
+        raise faults.EVENT_NOT_SENT(rule=body["rule"], why=why.removeprefix("error: "))
+
+
+def _model(root: Path) -> str:
+    return params.load(root / paths.PARAMS).name
+
+
+BACK_OFF = (dt.timedelta(minutes=1), dt.timedelta(hours=1))
+"""After the first failed attempt, and at most; it doubles in between."""
+HANDED_ON = dt.timedelta(hours=24)
+"""How long something that goes on elsewhere has to end, before it is asked for again."""
+
+
+def next_attempt(attempts: int) -> dt.timedelta:
+    """How long to wait after this many failed attempts."""
+    first, longest = BACK_OFF
+    return min(first * int(2 ** min(attempts, 12)), longest)

@@ -1,0 +1,45 @@
+"""The alerts flow: sends what waits, repeats, escalates, and watches permissions and deadlines.
+
+It judges nothing: looks do, in the monitoring flow.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from prefect import State, flow
+from prefect.states import Completed, Failed
+
+from clearance import environment
+from clearance.errors import ClearanceError
+from clearance.monitoring import alerts as room
+from flows import notifications, steps
+from flows.runner.child_processes import OnLine
+
+
+@flow(name="alerts", on_failure=[notifications.send], on_crashed=[notifications.send])
+def alerts() -> State[Any]:
+    """Attend to the alerts of the project once."""
+    try:
+        root = environment.project_root()
+        environment.apply(root)
+    except ClearanceError as error:
+        return Failed(message=str(error))
+    future = attend.submit("attend", root)
+    future.wait()
+    state = future.state
+    return (Completed if state.is_completed() else Failed)(name=state.name, message=state.message)
+
+
+@steps.step
+def attend(name: str, root: Path) -> State[Any]:
+    """Do what waits; what cannot be done waits on, and is no fault of this run."""
+
+    def run(on_line: OnLine) -> bool:
+        reaction = room.attend(root)
+        for line in reaction.lines() or [f"{name}: nothing to do"]:
+            on_line(line)
+        return True
+
+    return steps.run_step(run)
