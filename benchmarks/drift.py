@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from clearance.errors import ExitCode
+from clearance.monitoring import evidently_page
 
 COLUMNS = 12
 BARS = {"default": 50, "psi": 30}
@@ -95,8 +96,6 @@ def peer(reference: str, current: str, method: str) -> None:
     """Print the values of Evidently's preset, in this process: what a script of theirs does."""
     import pandas as pd
 
-    from clearance.monitoring import evidently_page
-
     now, before = pd.read_parquet(current), pd.read_parquet(reference)
     preset = {} if method == "default" else {"method": method}
     report = evidently_page.drift(now, before, [], **preset)
@@ -113,6 +112,8 @@ def main() -> None:
     if options.peer:
         peer(*options.peer)
         return
+    if options.peers:
+        evidently_page.check_installed()
     with tempfile.TemporaryDirectory(dir="/var/tmp") as place:
         folder = Path(place)
         tables = [folder / "reference.parquet", folder / "current.parquet"]
