@@ -19,6 +19,7 @@ import yaml
 
 from clearance import feature_store
 from clearance.feature_store import FeatureSettings
+from clearance.monitoring import metrics
 from clearance.monitoring.metrics import Incidents, MonitorMetrics, OpenAlert
 from clearance.policy.schema import Policy
 from clearance.serving.access import Role
@@ -125,6 +126,15 @@ def test_every_alert_says_how_bad_it_is_what_happened_and_what_to_do() -> None:
         severity = rule["labels"]["severity"]
         assert severity in ("serious", "warn") or "$labels.severity" in severity, name
         assert set(rule["annotations"]) == {"summary", "next"}, name
+
+
+def test_the_guide_names_every_alert_and_every_metric_of_the_monitor() -> None:
+    guide = (DEPLOY.parents[1] / "docs/prometheus.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `(Clearance\w+)` \|", guide, re.MULTILINE)) == set(ALERTS)
+    due = dt.datetime(2026, 12, 14, tzinfo=dt.UTC)
+    text = metrics.text(looks.watch(label_share=0.5, incidents=Incidents(next_deadline=due)))
+    for name in re.findall(r"^# TYPE clearance_monitor(\w+) ", text, re.MULTILINE):
+        assert f"{name.removeprefix('_effect') or name}`" in guide, name
 
 
 def test_no_rule_reads_a_group() -> None:
