@@ -48,8 +48,8 @@ def rule(name: str, metric: str, **limit: float) -> LiveRule:
 
 RULES = (
     rule("population_stability", "drift.psi", at_most=0.1),
-    rule("shift", "drift.shift", at_least=-0.02, at_most=0.02),
-    rule("missing_values", "data.missing_excess", at_most=0.005),
+    rule("shift", "drift.shift", at_least=-0.01, at_most=0.01),
+    rule("missing_values", "data.missing_excess", at_most=0.001),
     rule("unseen_categories", "data.unseen_share", at_most=0.001),
 )
 """The drift and data rules of the default policies."""
@@ -164,7 +164,7 @@ def suspicious(live: Counts, reference: ReferenceCounts) -> npt.NDArray[np.bool_
     floor = np.maximum(live, 0.5) / rows[:, None], np.maximum(before, 0.5) / of
     index = ((floor[0] - floor[1]) * np.log(floor[0] / floor[1])).sum(axis=1)
     hits: npt.NDArray[np.bool_] = index > _large_index(float(noise.max()))
-    for cell, limit in ((-1, 0.005), (-2, 0.001)):
+    for cell, limit in ((-1, 0.001), (-2, 0.001)):
         p_value = stats.hypergeom.sf(live[:, cell] - 1, rows + of, live[:, cell] + before[cell], rows)
         hits |= (p_value < 1e-3) & (live[:, cell] / rows - before[cell] / of > limit)
     if reference.bins.kind == "number":
@@ -175,7 +175,7 @@ def suspicious(live: Counts, reference: ReferenceCounts) -> npt.NDArray[np.bool_
         variance = (share * place[:-2] ** 2).sum(axis=1) - middle**2
         wide = spread(reference, place, float(np.median(variance)), int(np.median(known)), int(known_before))
         error = np.sqrt(variance * (1 / known + 1 / known_before) * wide.inflation)
-        hits |= np.abs(live[:, :-2] @ place[:-2] / known - 0.5) > 0.02 + 2.5 * error
+        hits |= np.abs(live[:, :-2] @ place[:-2] / known - 0.5) > 0.01 + 2.5 * error
     return hits
 
 

@@ -301,9 +301,13 @@ def _shift(live: Counts, against: ReferenceCounts) -> effects.Effect:
     row_variance = _variance(scores, both)
     spread = reference.spread(against, _full(place, live), row_variance, rows, of)
     floor = 0.25 / (rows * of)
-    cuts = np.tri(max(1, len(now) - 1), len(now), dtype=float)
 
     def no_change() -> tuple[float, float]:
+        above, below = (change.tail_of_sum(both, rows, by, float(now @ by)) for by in (scores, 1 - scores))
+        if (both > 0).sum() >= _FEW_CELLS and not math.isnan(above + below):
+            tails = (change.deflated(p, spread.inflation, spread.degrees) for p in (above, below))
+            return next(tails), next(tails)
+        cuts = np.tri(max(1, len(now) - 1), len(now), dtype=float)
         hits, hits_before = ((cuts @ cells).astype(np.int64) for cells in (now, before))
         more, fewer = _hits((hits, rows), (hits_before, of), against, _full(cuts, live))
         return float(change.most_extreme(fewer)), float(change.most_extreme(more))
@@ -338,6 +342,9 @@ def _unseen_before(against: ReferenceCounts) -> int:
 def _missing(live: Counts, against: ReferenceCounts) -> effects.Effect:
     return rates.excess(live, against, cell=MISSING, before=int(against.counts[MISSING]), ends=(-1.0, 1.0))
 
+
+_FEW_CELLS = 4
+"""With fewer cells than these the cuts between them are tested exactly, each on its own."""
 
 METRICS: Mapping[str, Callable[[Counts, ReferenceCounts], effects.Effect]] = {
     "drift.psi": partial(_divergence, "psi"),
