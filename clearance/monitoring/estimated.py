@@ -21,7 +21,7 @@ from sklearn.isotonic import isotonic_regression
 
 from clearance.documents.baseline_document import BaselineDocument, FeatureBins
 from clearance.metrics import ranking
-from clearance.monitoring import score_table
+from clearance.monitoring import estimates, score_table
 from clearance.monitoring.estimates import Estimate, Figure, Undefined
 from clearance.monitoring.score_table import Area
 from clearance.monitoring.window_counts import Groups, WindowCounts
@@ -194,7 +194,7 @@ def _roc_auc(decisions: Counts, calibration: Calibration) -> Figure:
         rows=rows,
         reference_rows=calibration.rows,
         bounds=total.bounds,
-        assumption=ASSUMPTION,
+        assumption=estimates.assuming(ASSUMPTION),
         live_part=area.error**2 / error**2 if area.error else 1.0,
     )
 
@@ -217,7 +217,7 @@ def _accuracy(decisions: Counts, calibration: Calibration) -> Figure:
         rows=rows,
         reference_rows=calibration.rows,
         bounds=lambda confidence: ranking.area_bounds(value, error, rows, confidence),
-        assumption=ASSUMPTION,
+        assumption=estimates.assuming(ASSUMPTION),
         live_part=sampling / error**2 if sampling else 1.0,
     )
 

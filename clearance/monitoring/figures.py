@@ -19,10 +19,16 @@ def reads(metric: str) -> bool:
 
 
 def effects_of(
-    rule: LiveRule, window: WindowCounts, baseline: BaselineDocument, terms: MonitoringTerms
+    rule: LiveRule,
+    window: WindowCounts,
+    baseline: BaselineDocument,
+    terms: MonitoringTerms,
+    labelled: estimated.Labelled | None = None,
 ) -> Iterator[tuple[str | None, Effect]]:
     """Each subject of the rule with its effect: an attribute, a group as `sex: female`, None for the model.
 
+    `labelled` are the labelled decisions that estimates of performance are checked against, such as those of
+    the version so far, for labels of the window itself may be months away; by default those of the window.
     Raises KeyError on a metric that is not read here.
     """
     if rule.metric == SELECTION_RATE:
@@ -35,6 +41,6 @@ def effects_of(
     elif rule.metric == "attribution.ndcg":
         yield None, attribution.measure(window, baseline)
     elif rule.metric.startswith("performance.estimated_"):
-        yield None, estimated.measure(rule.metric, window, baseline)
+        yield None, estimated.measure(rule.metric, window, baseline, labelled)
     else:
         yield None, performance.measure(rule.metric, window, baseline, terms.label_share)
