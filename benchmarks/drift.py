@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from clearance.errors import ExitCode
+from clearance.monitoring import evidently_page
 
 COLUMNS = 12
 BARS = {"default": 50, "psi": 30}
@@ -56,7 +57,7 @@ def write_table(path: Path, rows: int, seed: int, shift: float) -> None:
         }
         columns["cells"] = random.binomial(_CELLS - 1, 0.5 + shift / 4, size)
         table = pa.table(columns)
-        writer = writer or pq.ParquetWriter(path, table.schema, compression="zstd")
+        writer = writer or pq.ParquetWriter(path, table.schema)  # with the defaults, as pandas does
         writer.write_table(table, row_group_size=122_880)
     if writer is not None:
         writer.close()
@@ -95,8 +96,6 @@ def peer(reference: str, current: str, method: str) -> None:
     """Print the values of Evidently's preset, in this process: what a script of theirs does."""
     import pandas as pd
 
-    from clearance.monitoring import evidently_page
-
     now, before = pd.read_parquet(current), pd.read_parquet(reference)
     preset = {} if method == "default" else {"method": method}
     report = evidently_page.drift(now, before, [], **preset)
@@ -113,6 +112,8 @@ def main() -> None:
     if options.peer:
         peer(*options.peer)
         return
+    if options.peers:
+        evidently_page.check_installed()
     with tempfile.TemporaryDirectory(dir="/var/tmp") as place:
         folder = Path(place)
         tables = [folder / "reference.parquet", folder / "current.parquet"]
@@ -121,11 +122,11 @@ def main() -> None:
         paths = [str(table) for table in tables]
         words = ["--reference", paths[0], "--current", paths[1], "--threshold", "0.1", "--point", "--json"]
         ours, values = measure([sys.executable, "-m", "tasks.monitor", *words], folder)
-        print(f"  ours              {ours}")
+        print(f"  ours              {ours}", flush=True)
         for method in options.peers:
             command = [sys.executable, "-m", "benchmarks.drift", "--peer", *paths, method]
             theirs, their_values = measure(command, folder)
-            print(f"  evidently {method:7} {theirs}")
+            print(f"  evidently {method:7} {theirs}", flush=True)
             print(f"times faster than {method:7} {theirs.wall / ours.wall:6.1f}   (bar {BARS[method]})")
             print(f"  of CPU time             {theirs.cpu / ours.cpu:6.1f}")
             print(f"memory, part of {method:7} 1/{theirs.memory / ours.memory:4.1f}   (bar 1/{MEMORY_BAR})")

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import os
+import re
+import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clearance import files
 from clearance.documents.measurement import Outcome
 from clearance.documents.table_look_document import TableLook
 from clearance.errors import ClearanceError, ExitCode
-from clearance.monitoring import bins, tables
+from clearance.monitoring import bins, evidently_page, tables
+from clearance.monitoring import faults as monitoring_faults
 from tasks import faults, monitor
 
+ROOT = Path(__file__).parents[1]
 Run = Callable[..., tuple[int, TableLook]]
 
 
@@ -226,8 +236,6 @@ def test_texts_among_numbers_count_as_no_numbers(run: Run) -> None:
 )
 def test_cells_are_those_of_the_baseline(rows: list[tuple[float | None, str | None]]) -> None:
     """What is counted in one scan by comparison is what the monitor counts row by row."""
-    import duckdb
-
     frame = pd.DataFrame(rows, columns=["x", "c"]).astype({"x": "float64", "c": object})
     with duckdb.connect() as connection:
         connection.register("source", frame)
@@ -288,6 +296,95 @@ def test_folders_are_tables(run: Run, tmp_path: Path) -> None:
     assert (status, look.current.rows) == (ExitCode.PASS, 3_000)
 
 
+def test_dates_mean_the_same_in_every_format(run: Run) -> None:
+    days = pd.DataFrame({"day": pd.Timestamp("2026-01-01") + pd.to_timedelta(np.arange(500) % 90, unit="D")})
+    for name in ("days.csv", "days.parquet"):
+        status, look = run(days, written(days, name), "--point", "--columns", "day")
+        assert (status, look.findings[1].value) == (ExitCode.PASS, pytest.approx(0))
+    assert run(days, days + pd.Timedelta("60D"), "--columns", "day")[0] == ExitCode.REFUSED
+
+
+def test_lists_are_not_judged_and_not_passed_when_asked_for(run: Run) -> None:
+    table = pd.DataFrame({"x": np.arange(500) % 5, "tags": [["a"]] * 500})
+    status, look = run(table, table)
+    assert status == ExitCode.PASS
+    assert set(look.not_judged) == {"tags"}
+    status, look = run(table, table, "--columns", "x", "tags")
+    assert status == ExitCode.NOT_EVALUATED
+    assert outcomes(look)["tags"] is Outcome.NOT_EVALUATED
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"a;b\n1;2\n", "data.single_column"),
+        (b"a,b\n1,2,3\n", "data.csv_field_count"),
+        (b"", "data.no_header"),
+        (b"\x1f\x8bx", "data.packed_file"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_one_error_without_settings_of_a_project(
+    run: Run, tmp_path: Path, content: bytes, code: str
+) -> None:
+    (tmp_path / "current.csv").write_bytes(content)
+    with pytest.raises(ClearanceError) as error:
+        run(REFERENCE, "current.csv")
+    assert error.value.code == code
+    assert "current.csv" in error.value.fault
+    assert "source." not in error.value.hint
+    assert "params.yaml" not in error.value.hint
+
+
+def policy_with(tmp_path: Path, *rules: dict[str, Any]) -> str:
+    """The demo's policy with these rules on live decisions."""
+    content = yaml.safe_load((ROOT / "policies/demo.yaml").read_text(encoding="utf-8"))
+    dated = {"kind": "engineering", "source": "this test", "valid_from": "2026-01-01"}
+    content["monitoring"] = {
+        "false_alarms": 0.03,
+        "looks": ["day", "month"],
+        "rules": [dated | rule for rule in rules],
+    }
+    (tmp_path / "policy.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    return "policy.yaml"
+
+
+PSI = {"id": "stable", "metric": "drift.psi", "limit": {"at_most": 0.1}}
+
+
+def test_a_policy_gives_rules_and_budget(run: Run, tmp_path: Path) -> None:
+    shift = {"id": "shift", "metric": "drift.shift", "of": ["income"], "limit": {"at_most": 0.05}}
+    parity = {
+        "id": "parity",
+        "metric": "fairness.demographic_parity_difference",
+        "attribute": "race",
+        "limit": {"at_most": 0.1},
+    }
+    policy = policy_with(tmp_path, PSI, shift, parity)
+    status, look = run(REFERENCE, SHIFTED, "--policy", policy, "--period", "day", threshold=None)
+    assert status == ExitCode.REFUSED
+    assert look.level == pytest.approx(0.03 / 2 / 366)
+    assert look.policy_sha256 == files.sha256(tmp_path / "policy.yaml")
+    judged = {(finding.rule, finding.subject): finding.outcome for finding in look.findings}
+    assert judged["shift", "income"] is Outcome.FAIL
+    assert ("shift", "city") not in judged
+    assert "parity" not in {rule for rule, _ in judged}
+    assert run(REFERENCE, SHIFTED, "--policy", policy, threshold="0.2")[1].findings[-1].at_most == 0.2
+
+
+def test_a_column_that_a_rule_names_and_nobody_has_is_never_a_pass(run: Run, tmp_path: Path) -> None:
+    policy = policy_with(tmp_path, PSI | {"of": ["income", "incme"]})
+    status, look = run(REFERENCE, QUIET, "--policy", policy, threshold=None)
+    assert status == ExitCode.NOT_EVALUATED
+    assert outcomes(look)["incme"] is Outcome.NOT_EVALUATED
+
+
+def test_a_policy_without_a_rule_for_tables_is_an_error(run: Run, tmp_path: Path) -> None:
+    policy = policy_with(tmp_path, PSI | {"valid_until": "2026-01-02"})
+    with pytest.raises(ClearanceError) as error:
+        run(REFERENCE, QUIET, "--policy", policy, threshold=None)
+    assert error.value.code == faults.NO_TABLE_RULE.code
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [
@@ -325,3 +422,141 @@ def test_the_text_says_what_failed_first_and_what_was_quiet(
     assert "\x1b" not in "".join(lines)
     look = TableLook.from_json(json.loads((tmp_path / "look.json").read_text(encoding="utf-8")))
     assert look.outcome is Outcome.FAIL
+
+
+def test_the_guide_shows_commands_that_parse_and_lists_every_option() -> None:
+    guide = (ROOT / "docs/monitoring-batch.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```yaml\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
+    containers = [step for block in blocks for step in steps(yaml.safe_load(block))]
+    assert len(containers) == 2
+    for container in containers:
+        assert monitor.parse([str(word) for word in container["args"]]).threshold == 0.1
+    (table,) = re.findall(r"^## Options\n(.*?)^## ", guide, re.MULTILINE | re.DOTALL)
+    options = {
+        f"--{name.replace('_', '-')}" for name in vars(monitor.parse(["--reference=r", "--current=c"]))
+    }
+    assert set(re.findall(r"--[a-z][a-z-]+", table)) == options
+    assert set(re.findall(r"--[a-z][a-z-]+", monitor.ARGUMENTS)) == options
+
+
+def steps(content: Any) -> list[dict[str, Any]]:
+    """The containers, anywhere in a manifest, that run the command."""
+    if isinstance(content, list):
+        return [step for inner in content for step in steps(inner)]
+    if not isinstance(content, dict):
+        return []
+    own = [content] if "tasks.monitor" in content.get("command", ()) else []
+    return own + [step for inner in content.values() for step in steps(inner)]
+
+
+def test_a_wide_table_has_few_lines(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Failed columns have a line each; what is open or quiet is counted."""
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(6)
+    names = [f"x{index}" for index in range(100)]
+    reference = pd.DataFrame(random.normal(size=(3_000, 100)), columns=names)
+    current = pd.DataFrame(random.normal(size=(60, 100)), columns=names)
+    current[names[:15]] += 3
+    words = ["--reference", written(reference, "r.parquet"), "--current", written(current, "c.parquet")]
+    monkeypatch.setattr(sys, "argv", ["tasks.monitor", *words, "--threshold", "0.1"])
+    with pytest.raises(SystemExit):
+        monitor.main()
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(line.startswith("  fail: ") for line in lines) == 15
+    assert len(lines) < 25
+    assert [line for line in lines if re.search(r"insufficient evidence: also .* and \d+ more", line)]
+
+
+EVIDENTLY_PSI = {
+    "income": 0.8226870901543999,
+    "children": 0.0016980436891577866,
+    "city": 0.0010240516058450265,
+    "owner": 0.00013659215486868872,
+}
+"""What Evidently 0.7.23 computes for `cut(REFERENCE)` and `cut(SHIFTED)`: `print_evidently` below."""
+
+
+def cut(table: pd.DataFrame) -> pd.DataFrame:
+    """Columns with few values, of which Evidently makes the same cells as we do."""
+    return table.assign(income=table.income.clip(0.2, 4).round(0))
+
+
+def test_the_plain_value_is_evidentlys_over_the_same_cells(run: Run) -> None:
+    _, look = run(cut(REFERENCE), cut(SHIFTED), "--point")
+    values = {finding.subject: finding.value for finding in look.findings if finding.subject}
+    for name, expected in EVIDENTLY_PSI.items():
+        assert values[name] == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.skipif("CLEARANCE_NIGHTLY" not in os.environ, reason="seven seconds: `make nightly`")
+def test_the_recorded_values_are_evidentlys() -> None:
+    pytest.importorskip("evidently", reason='`make setup EXTRAS="evidently"`')
+    code = "from tests import test_monitor_task as test; test.print_evidently()"
+    variables = os.environ | {"DO_NOT_TRACK": "1"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=variables, stdout=-1, check=True)
+    assert json.loads(done.stdout) == pytest.approx(EVIDENTLY_PSI, abs=1e-12)
+
+
+def print_evidently() -> None:
+    """Print the values for `EVIDENTLY_PSI`."""
+    report = evidently_page.drift(cut(SHIFTED), cut(REFERENCE), ["city", "owner"], method="psi")
+    print(json.dumps(evidently_page.values(report)))  # noqa: T201
+
+
+def test_evidentlys_page_is_made_beside_the_verdict(run: Run, tmp_path: Path) -> None:
+    pytest.importorskip("evidently", reason='`make setup EXTRAS="evidently"`')
+    status, _ = run(REFERENCE, SHIFTED, "--evidently", "page.html")
+    assert status == ExitCode.REFUSED
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert all(name in page for name in ("income", "children", "city", "owner"))
+
+
+def test_without_evidently_the_option_is_an_error_before_anything_is_read(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(ClearanceError) as error:
+        run(REFERENCE, SHIFTED, "--evidently", "page.html")
+    assert error.value.code == monitoring_faults.NO_EVIDENTLY.code
+
+
+def test_a_page_that_cannot_be_made_is_an_error(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evidently_page, "check_installed", lambda: None)
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+    with pytest.raises(ClearanceError) as error:
+        run(REFERENCE, SHIFTED, "--evidently", "page.html")
+    assert error.value.code == monitoring_faults.EVIDENTLY_FAILED.code
+    assert error.value.exit_code == ExitCode.TRANSIENT
+
+
+ALONE = """
+import socket, sys
+from clearance.monitoring import evidently_page
+from tasks import monitor
+sys.addaudithook(evidently_page._refuse_network)
+sys.argv = ["tasks.monitor", *sys.argv[1:]]
+try:
+    monitor.main()
+except SystemExit as ended:
+    assert ended.code == 0, ended.code
+heavy = {"prefect", "mlflow", "dvc", "sklearn", "sqlalchemy", "great_expectations", "evidently"}
+assert not heavy & set(sys.modules), heavy & set(sys.modules)
+server = socket.create_server(("127.0.0.1", 0))
+try:
+    socket.create_connection(server.getsockname())
+except PermissionError:
+    sys.exit(0)
+sys.exit("a connection was made")
+"""
+
+
+def test_it_needs_no_network_and_no_framework(tmp_path: Path) -> None:
+    """In an empty folder, with connections refused, and none of the frameworks imported."""
+    paths = [str(tmp_path / name) for name in ("r.parquet", "c.parquet")]
+    REFERENCE.to_parquet(paths[0])
+    QUIET.to_parquet(paths[1])
+    words = ["--reference", paths[0], "--current", paths[1], "--threshold", "0.1"]
+    variables = os.environ | {"PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", ALONE, *words], cwd=tmp_path, env=variables, check=True)

@@ -17,8 +17,8 @@ from clearance.documents.look_document import LiveFinding
 from clearance.documents.measurement import Outcome
 from clearance.documents.table_look_document import ComparedTable, TableLook
 from clearance.monitoring import judgement, tables
-from clearance.monitoring.effects import Hypothesis
-from clearance.monitoring.statistics import distribution
+from clearance.monitoring.effects import Effect, Hypothesis
+from clearance.monitoring.statistics import distribution, normal
 from clearance.monitoring.tables import Column, Sample, Table
 from clearance.monitoring.window_counts import Counts
 from clearance.policy import judgement as verdicts
@@ -71,14 +71,17 @@ def compare(reference: Table, current: Table, terms: Terms) -> TableLook:
     )
     samples = tables.samples(reference, compared)
     if terms.columns is None:
-        reasons |= unjudged(reference, compared, samples)
+        named = {name for rule in terms.rules if not isinstance(rule.of, str) for name in rule.of}
+        others = {name: column for name, column in compared.items() if name not in named}
+        reasons |= unjudged(reference, others, samples)
     judged = {name: column for name, column in compared.items() if name not in reasons}
     counted = _count(reference, current, judged, samples)
     empty = {name: "no value in either table" for name in judged if _is_empty(counted[name])}
     counted = {name: counts for name, counts in counted.items() if name not in empty}
+    asked = [name for name in terms.columns or () if name in reasons or name in empty]
     findings = (
         _columns_finding(names, missing, current),
-        *judgement.judge(_hypotheses(terms.rules, counted), terms.level),
+        *judgement.judge(_hypotheses(terms.rules, counted, asked, current.rows), terms.level),
     )
     return TableLook(
         reference=ComparedTable(path=reference.path, rows=reference.rows),
@@ -158,18 +161,24 @@ def _is_empty(counted: CountedColumn) -> bool:
     return not counted.reference.counts[:-1].any() and not counted.current[:-1].any()
 
 
-def _hypotheses(rules: Sequence[LiveRule], counted: Mapping[str, CountedColumn]) -> list[Hypothesis]:
+def _hypotheses(
+    rules: Sequence[LiveRule], counted: Mapping[str, CountedColumn], asked: Sequence[str], rows: int
+) -> list[Hypothesis]:
+    """Each rule for each column; a column that was asked for and not counted is never a pass."""
     return [
-        Hypothesis(
-            rule=rule,
-            subject=name,
-            effect=distribution.effect(rule.metric, counts.current, counts.reference),
-        )
+        Hypothesis(rule=rule, subject=name, effect=_effect(rule.metric, counted.get(name), rows))
         for rule in rules
-        for name, counts in counted.items()
-        if (rule.of == "features" or name in rule.of)
-        and distribution.applies(rule.metric, counts.reference.bins.kind)
+        for name in ([*counted, *asked] if rule.of == "features" else rule.of)
+        if name not in counted
+        or rule.of != "features"
+        or distribution.applies(rule.metric, counted[name].reference.bins.kind)
     ]
+
+
+def _effect(metric: str, counted: CountedColumn | None, rows: int) -> Effect:
+    if counted is None:
+        return normal.undefined("it is not a column with values in both tables", rows)
+    return distribution.effect(metric, counted.current, counted.reference)
 
 
 def _columns_finding(names: Sequence[str], missing: Sequence[str], current: Table) -> LiveFinding:
