@@ -44,6 +44,8 @@ ROUNDS = 12
 TRAINED, LIVE, MANY = 3_000, 5_000, 30_000
 CALIBRATING = (1_400, 5_000, 20_000)
 THRESHOLD = 0.5
+COMPARED = 2
+"""Rounds that NannyML estimates too."""
 LEVEL = 0.05 / 3 / 366 / 30
 """What one of 30 hypotheses of a daily look may err, by Holm's first step, of 5 % a year."""
 ROOT = Path(__file__).resolve().parent.parent
@@ -70,11 +72,11 @@ WRONG = "logistic regression, terms missing"
 """A score that leaves out what the label depends on is calibrated for the rows of the evidence alone."""
 
 
-def run(_: Path, seeds: Sequence[int] = (), write: bool = False) -> int:
+def run(scratch: Path, seeds: Sequence[int] = (), write: bool = False) -> int:
     """Simulate with the seed given, or a fresh one; print the tables; return how many bars are missed."""
     seed = seeds[0] if seeds else secrets.randbits(32)
     print(f"  seed {seed}; `--seed {seed}` repeats it", flush=True)
-    record = measure(seed)
+    record = measure(seed, scratch)
     print(render(record))
     if write:
         RECORD.write_text(json.dumps(record, indent=1) + "\n")
@@ -84,13 +86,13 @@ def run(_: Path, seeds: Sequence[int] = (), write: bool = False) -> int:
     return len(missed)
 
 
-def measure(seed: int, rounds: int = ROUNDS) -> Record:
+def measure(seed: int, scratch: Path, rounds: int = ROUNDS) -> Record:
     """The record: errors of estimates by model and shift, what broke calibration does, power for groups."""
     random = np.random.default_rng(seed)
     return {
         "seed": seed,
         "rounds": rounds,
-        "estimates": _estimates(random, rounds),
+        "estimates": _estimates(random, rounds, scratch),
         "broken": _broken(random, rounds),
         "power": _power(random, 5 * rounds),
     }
@@ -161,9 +163,12 @@ def _window(
 # Estimates under a covariate shift
 
 
-def _estimates(random: np.random.Generator, rounds: int) -> list[Record]:
+def _estimates(random: np.random.Generator, rounds: int, scratch: Path) -> list[Record]:
     results: dict[tuple[str, int, str], list[Record]] = defaultdict(list)
     lives: dict[tuple[str, str], tuple[Rows, float]] = {}
+    given: list[Record] = []
+    compared: list[Record] = []
+    places: list[tuple[str, int, str]] = []
     for place in range(rounds):
         trained = _draw(random, TRAINED)
         labels = _labels(random, trained)
@@ -181,11 +186,24 @@ def _estimates(random: np.random.Generator, rounds: int) -> list[Record]:
                     live, truth = lives[name, shift]
                     window = _window(baseline, live)
                     figure = estimated.measure("performance.estimated_roc_auc", window, baseline)
-                    theirs = _nannyml(*known, live) if place < 2 else None
-                    results[name, rows, shift].append(_result(figure, truth, theirs))
+                    results[name, rows, shift].append(_result(figure, truth))
+                    if place < COMPARED and "error" in results[name, rows, shift][-1]:
+                        given.append({"scores": known[0], "labels": known[1], "live": live})
+                        compared.append(results[name, rows, shift][-1] | {"truth": truth})
+                        places.append((name, rows, shift))
+    theirs = defaultdict(list)
+    for key, ours, value in zip(places, compared, _nannyml(scratch, given) or (), strict=False):
+        theirs[key].append((abs(value - ours["truth"]), abs(value - ours["truth"] - ours["error"])))
     return [
-        {"model": name, "calibrating": rows, "shift": shift, **_summary(found)}
-        for (name, rows, shift), found in results.items()
+        {
+            "model": key[0],
+            "calibrating": key[1],
+            "shift": key[2],
+            **_summary(rounds_of),
+            "nannyml_error": _rounded(np.mean, [error for error, _ in theirs[key]]),
+            "nannyml_apart": _rounded(np.max, [apart for _, apart in theirs[key]]),
+        }
+        for key, rounds_of in results.items()
     ]
 
 
@@ -205,32 +223,27 @@ def _area(chance: Rows, scores: Rows) -> float:
     )
 
 
-def _result(figure: Figure, truth: float, theirs: float | None) -> Record:
+def _result(figure: Figure, truth: float) -> Record:
     if figure.value is None:
-        return {"undefined": True}
+        return {}
     low, high = figure.interval(CONFIDENCE)
-    return {
-        "error": figure.value - truth,
-        "held": low <= truth <= high,
-        "width": high - low,
-        "theirs": None if theirs is None else theirs - truth,
-        "apart": None if theirs is None else abs(theirs - figure.value),
-    }
+    return {"error": figure.value - truth, "held": low <= truth <= high, "width": high - low}
 
 
 def _summary(results: Sequence[Record]) -> Record:
-    known = [result for result in results if "error" in result]
-    theirs = [result for result in known if result["theirs"] is not None]
-    errors = np.array([result["error"] for result in known])
+    known = [result for result in results if result]
+    errors = [abs(result["error"]) for result in known]
     return {
         "undefined": len(results) - len(known),
-        "mean_error": round(float(np.abs(errors).mean()), 4) if known else None,
-        "largest_error": round(float(np.abs(errors).max()), 4) if known else None,
-        "held": round(float(np.mean([result["held"] for result in known])), 3) if known else None,
-        "width": round(float(np.mean([result["width"] for result in known])), 3) if known else None,
-        "nannyml_error": round(float(np.mean([abs(one["theirs"]) for one in theirs])), 4) if theirs else None,
-        "nannyml_apart": round(float(np.max([one["apart"] for one in theirs])), 4) if theirs else None,
+        "mean_error": _rounded(np.mean, errors),
+        "largest_error": _rounded(np.max, errors),
+        "held": _rounded(np.mean, [result["held"] for result in known]),
+        "width": _rounded(np.mean, [result["width"] for result in known]),
     }
+
+
+def _rounded(of: Callable[[Sequence[float]], Any], numbers: Sequence[float]) -> float | None:
+    return round(float(of(numbers)), 4) if numbers else None
 
 
 _NANNYML = """
@@ -238,20 +251,24 @@ import json, sys
 import numpy as np
 from sklearn.isotonic import IsotonicRegression
 from nannyml.performance_estimation.confidence_based.metrics import estimate_roc_auc
-given = {name: np.array(values) for name, values in json.load(sys.stdin).items()}
-fitted = IsotonicRegression(out_of_bounds="clip", increasing=True).fit(given["scores"], given["labels"])
-print(float(estimate_roc_auc(fitted.predict(given["live"]), given["live"])))
+values = []
+for part in np.load(sys.argv[1], allow_pickle=True):
+    fitted = IsotonicRegression(out_of_bounds="clip", increasing=True).fit(part["scores"], part["labels"])
+    values.append(float(estimate_roc_auc(fitted.predict(part["live"]), part["live"])))
+print(json.dumps(values))
 """
 
 
-def _nannyml(scores: Rows, labels: npt.NDArray[np.int64], live: Rows) -> float | None:
-    """NannyML's estimate from the rows themselves, calibrated as it does; None where it is not installed."""
+def _nannyml(scratch: Path, given: Sequence[Mapping[str, Any]]) -> list[float] | None:
+    """NannyML's estimates from the rows themselves, calibrated as it does; None where it is not installed."""
     python = os.environ.get("CLEARANCE_NANNYML_PYTHON")
     if not python:
         return None
-    given = json.dumps({"scores": scores.tolist(), "labels": labels.tolist(), "live": live.tolist()})
-    ran = subprocess.run([python, "-c", _NANNYML], input=given, capture_output=True, text=True, check=True)
-    return float(ran.stdout.split()[-1])
+    np.save(scratch / "given.npy", np.array(given, dtype=object), allow_pickle=True)
+    command = [python, "-c", _NANNYML, str(scratch / "given.npy")]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    values: list[float] = json.loads(ran.stdout.splitlines()[-1])
+    return values
 
 
 # Calibration that broke
@@ -397,7 +414,8 @@ def render(record: Record) -> str:
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for row in record["estimates"]:
-        cells = [row["mean_error"], row["largest_error"], f"{row['held']:.0%}", row["width"]]
+        held = None if row["held"] is None else f"{row['held']:.0%}"
+        cells = [row["mean_error"], row["largest_error"], held, row["width"]]
         theirs = [row["nannyml_error"], row["nannyml_apart"]]
         lines.append(
             f"| {row['model']} | {row['calibrating']:,} | {row['shift']} | "
