@@ -11,6 +11,7 @@ from clearance.monitoring.window_counts import WindowCounts
 from clearance.policy.monitoring_terms import LiveRule, MonitoringTerms
 
 SELECTION_RATE = "drift.selection_rate"
+ESTIMATED = "performance.estimated_"
 
 
 def reads(metric: str) -> bool:
@@ -40,7 +41,7 @@ def effects_of(
             yield name, fairness.measure(rule, name, window, baseline, terms.label_share)
     elif rule.metric == "attribution.ndcg":
         yield None, attribution.measure(window, baseline)
-    elif rule.metric.startswith("performance.estimated_"):
+    elif rule.metric.startswith(ESTIMATED):
         yield None, estimated.measure(rule.metric, window, baseline, labelled)
     else:
         yield None, performance.measure(rule.metric, window, baseline, terms.label_share)
