@@ -121,6 +121,23 @@ def test_labels_of_favourable_decisions_alone_say_nothing_of_the_rest(reference:
 
 
 @pytest.mark.parametrize(
+    ("decisions", "labelled", "is_in"),
+    [
+        *[((0, 0), (0, 0), False), ((300, 700), (0, 0), False), ((300, 700), (240, 560), True)],
+        *[((300, 700), (0, 559), False), ((300, 700), (0, 560), True), ((300, 700), (300, 0), False)],
+    ],
+)
+def test_labels_are_in_where_all_that_can_come_are_there(
+    decisions: tuple[int, int], labelled: tuple[int, int], is_in: bool
+) -> None:
+    coverage = labels_in.Coverage(decisions=decisions, labelled=labelled)
+    assert coverage.are_in(0.8) is is_in
+    if coverage.selective or not is_in:
+        assert coverage.hole(0.8) is not None, "nothing is said about all decisions"
+    assert (coverage.among_favourable.hole(0.8) is None) is (labelled[1] >= 560)
+
+
+@pytest.mark.parametrize(
     ("decisions", "labelled", "selective"),
     [
         *[((100, 900), (0, 900), True), ((100, 900), (49, 900), True), ((100, 900), (51, 900), False)],

@@ -21,7 +21,7 @@ from clearance import wording
 from clearance.documents.baseline_document import BaselineDocument
 from clearance.documents.look_document import LiveFinding, Look
 from clearance.documents.measurement import Outcome
-from clearance.monitoring import budget, fairness, judgement, measure, sums, windows
+from clearance.monitoring import budget, fairness, judgement, labels_in, measure, sums, windows
 from clearance.monitoring.estimated import Labelled
 from clearance.monitoring.measure import LiveEvidence
 from clearance.monitoring.store import CountedDay, VersionKey
@@ -106,7 +106,7 @@ def due_bases(
     if "decisions" not in bases:
         yield "decisions"
     if "labels" not in bases and _labels_expected(span, terms, now):
-        if label_share(window.counts) >= terms.label_share:
+        if labels_in.coverage(window.counts).are_in(terms.label_share):
             yield "labels"
         elif "unlabelled" not in bases:
             yield "unlabelled"
