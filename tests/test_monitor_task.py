@@ -371,6 +371,22 @@ def test_a_policy_gives_rules_and_budget(run: Run, tmp_path: Path) -> None:
     assert run(REFERENCE, SHIFTED, "--policy", policy, threshold="0.2")[1].findings[-1].at_most == 0.2
 
 
+def test_a_change_of_correlation_alone_is_seen_by_all_columns_together(run: Run, tmp_path: Path) -> None:
+    together = {"id": "together", "metric": "drift.all_features", "limit": {"at_most": 0.52}}
+    policy = policy_with(tmp_path, PSI, together)
+    random = np.random.default_rng(3)
+    apart, along = (random.normal(size=(1500, 2)).round(3) for _ in range(2))
+    along[:, 1] = (0.8 * along[:, 0] + 0.6 * along[:, 1]).round(3)
+    table, changed = (pd.DataFrame(rows, columns=["income", "debt"]) for rows in (apart, along))
+    again = pd.DataFrame(random.normal(size=(1500, 2)).round(3), columns=table.columns)
+    status, look = run(table, changed, "--policy", policy, threshold=None)
+    assert status == ExitCode.REFUSED
+    failing = [finding.rule for finding in look.findings if finding.outcome is Outcome.FAIL]
+    assert failing == ["together"]
+    quiet = run(table, again, "--policy", policy, threshold=None)[1]
+    assert Outcome.FAIL not in {finding.outcome for finding in quiet.findings}
+
+
 def test_a_column_that_a_rule_names_and_nobody_has_is_never_a_pass(run: Run, tmp_path: Path) -> None:
     policy = policy_with(tmp_path, PSI | {"of": ["income", "incme"]})
     status, look = run(REFERENCE, QUIET, "--policy", policy, threshold=None)

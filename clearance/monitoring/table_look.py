@@ -24,6 +24,9 @@ from clearance.monitoring.window_counts import Counts
 from clearance.policy import judgement as verdicts
 from clearance.policy.monitoring_terms import LiveRule
 
+TOGETHER = "drift.all_features"
+"""The metric that is read from rows of all columns, not from the counts of each."""
+
 COLUMNS_RULE = "columns"
 """The rule that every column of the reference is there; it is always applied."""
 
@@ -53,11 +56,12 @@ class CountedColumn:
 
 
 def applicable(rules: Sequence[LiveRule]) -> tuple[LiveRule, ...]:
-    """Those of the rules that two tables can be judged by: figures of single columns."""
+    """Those of the rules that two tables can be judged by: figures of single columns, or of all together."""
     return tuple(
         rule
         for rule in rules
-        if rule.metric in distribution.METRICS and (rule.of == "features" or not isinstance(rule.of, str))
+        if rule.metric == TOGETHER
+        or (rule.metric in distribution.METRICS and (rule.of == "features" or not isinstance(rule.of, str)))
     )
 
 
@@ -81,7 +85,13 @@ def compare(reference: Table, current: Table, terms: Terms) -> TableLook:
     asked = [name for name in terms.columns or () if name in reasons or name in empty]
     findings = (
         _columns_finding(names, missing, current),
-        *judgement.judge(_hypotheses(terms.rules, counted, asked, current.rows), terms.level),
+        *judgement.judge(
+            [
+                *_hypotheses(terms.rules, counted, asked, current.rows),
+                *_together(terms.rules, reference, current, {name: judged[name] for name in counted}),
+            ],
+            terms.level,
+        ),
     )
     return TableLook(
         reference=ComparedTable(path=reference.path, rows=reference.rows),
@@ -168,11 +178,32 @@ def _hypotheses(
     return [
         Hypothesis(rule=rule, subject=name, effect=_effect(rule.metric, counted.get(name), rows))
         for rule in rules
+        if rule.metric != TOGETHER
         for name in ([*counted, *asked] if rule.of == "features" else rule.of)
         if name not in counted
         or rule.of != "features"
         or distribution.applies(rule.metric, counted[name].reference.bins.kind)
     ]
+
+
+def _together(
+    rules: Sequence[LiveRule], reference: Table, current: Table, judged: Mapping[str, Column]
+) -> list[Hypothesis]:
+    """Each rule on all columns together, over evenly spread rows of both tables."""
+    wanted = [rule for rule in rules if rule.metric == TOGETHER]
+    if not wanted:
+        return []
+    from clearance.monitoring import all_features
+
+    before, now = (
+        tables.rows(table, values, all_features.MOST_ROWS).to_pandas()
+        for table, values in (
+            (reference, {name: column.reference for name, column in judged.items()}),
+            (current, {name: column.current for name, column in judged.items()}),
+        )
+    )
+    effect = all_features.measure(now, before)
+    return [Hypothesis(rule=rule, subject=None, effect=effect) for rule in wanted]
 
 
 def _effect(metric: str, counted: CountedColumn | None, rows: int) -> Effect:
