@@ -188,6 +188,20 @@ def test_identifiers_and_dates_are_not_judged_unless_asked_for(run: Run) -> None
     assert "many categories" in " ".join(run(table(0), table(50_000), "--columns", "name")[1].notes)
 
 
+def test_amounts_that_all_differ_are_no_identifiers(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Row numbers of a sampled table are identifiers, too."""
+    monkeypatch.setattr(tables, "SAMPLE_ROWS", 500)
+    random = np.random.default_rng(8)
+
+    def table(start: int) -> pd.DataFrame:
+        amounts = random.choice(10_000_000, 20_000, replace=False)
+        return pd.DataFrame({"id": np.arange(start, start + 20_000), "amount": amounts})
+
+    status, look = run(table(0), table(50_000))
+    assert status == ExitCode.PASS
+    assert set(look.not_judged) == {"id"}
+
+
 @pytest.mark.parametrize(
     ("reference", "current"),
     [

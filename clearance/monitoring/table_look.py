@@ -29,7 +29,9 @@ COLUMNS_RULE = "columns"
 
 _IDENTIFIER_SHARE = 0.5
 _FEW_VALUES = 50
-_SEQUENCE_GAPS = 10
+_EQUAL_BY_CHANCE = 5
+"""Whole numbers that all differ name rows where, drawn at random, so many pairs would be equal."""
+_NESTED = "a list, a structure or bytes"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,9 +97,6 @@ def compare(reference: Table, current: Table, terms: Terms) -> TableLook:
     )
 
 
-_NESTED = "a list, a structure or bytes"
-
-
 def _is_nested(name: str, reference: Table, current: Table) -> bool:
     return reference.family(name) == "nested" or (name in current.types and current.family(name) == "nested")
 
@@ -110,21 +109,21 @@ def unjudged(
     for name in compared:
         if reference.family(name) == "time":
             reasons[name] = "a date or time, which moves by itself"
-        elif _is_identifier(reference.types[name], samples[name]):
+        elif _is_identifier(samples[name]):
             reasons[name] = "an identifier: most rows have a value of their own"
     return reasons
 
 
-def _is_identifier(kind: str, sample: Sample) -> bool:
-    """Texts most of which differ; whole numbers that all differ and leave few gaps, as numbers of rows do."""
+def _is_identifier(sample: Sample) -> bool:
+    """Texts most of which differ, or whole numbers that all do although their range is not that wide."""
     values, different = sample.values, sample.different
     if different <= _FEW_VALUES:
         return False
-    if isinstance(values, np.ndarray):
-        span = float(values.max() - values.min())
-        whole = "INT" in kind or bool((values == np.floor(values)).all())
-        return whole and different == len(values) and span <= _SEQUENCE_GAPS * different
-    return different > _IDENTIFIER_SHARE * len(values)
+    if not isinstance(values, np.ndarray):
+        return different > _IDENTIFIER_SHARE * len(values)
+    span = float(values.max() - values.min())
+    is_whole = bool((values == np.floor(values)).all())
+    return is_whole and different == len(values) and span * 2 * _EQUAL_BY_CHANCE <= different**2
 
 
 def _count(
