@@ -37,6 +37,7 @@ GOVERNANCE = (
     *("test_governance.py", "test_hostile.py", "test_library.py", "test_rebuild.py", "test_registry.py"),
     *("test_release.py", "test_rollback.py", "test_samples.py", "test_tampering.py", "test_track.py"),
     *(
+        "test_monitoring_overview.py",
         "test_prometheus.py",
         "test_served_champion.py",
         "test_shadow.py",

@@ -18,6 +18,7 @@ from clearance.policy.monitoring_terms import LiveRule, MonitoringTerms
 from tests.support import monitored
 
 LEVEL = 1e-4
+PROFILE = {"income": 2.0, "debt": 1.0, "term": 0.5}
 READ = [metric for metric in monitoring_catalogue.METRICS if figures.reads(metric)]
 LIMITS = {
     "drift.selection_rate": Limit(at_least=-0.1, at_most=0.1),
@@ -53,12 +54,15 @@ def rows(count: int, seed: int) -> dict[str, Any]:
         "scores": scores,
         "labels": (random.random(count) < scores).astype(int),
         "groups": {"sex": random.choice(["female", "male"], count)},
+        "contributions": {name: random.exponential(mean, count) for name, mean in PROFILE.items()},
     }
 
 
 @pytest.fixture(scope="module")
 def reference() -> BaselineDocument:
-    return monitored.baseline(**rows(4000, 1), size=20)
+    table = rows(4000, 1)
+    del table["contributions"]
+    return monitored.baseline(**table, attribution=PROFILE, size=20)
 
 
 def outcomes(reference: BaselineDocument, metric: str, **table: Any) -> set[Outcome]:

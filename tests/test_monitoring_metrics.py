@@ -8,35 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import CollectorRegistry
 
 from clearance.documents.measurement import Outcome
 from clearance.monitoring import metrics
 from clearance.monitoring.metrics import Incidents, MonitorMetrics, OpenAlert, Watch
-from tests.support import looks
-from tests.support.looks import watch
-
-Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
-
-
-def series(text: str) -> Series:
-    """Every series of an exposition; fails on one that stands twice."""
-    made: Series = {}
-    for family in text_string_to_metric_families(text):
-        for sample in family.samples:
-            key = (sample.name, frozenset(sample.labels.items()))
-            assert key not in made, f"{key} stands twice"
-            made[key] = sample.value
-    return made
-
-
-def value(made: Series, name: str, **labels: str) -> float:
-    """The one series of this name with these labels among its own."""
-    (number,) = [
-        number for (series_name, own), number in made.items() if series_name == name and own >= labels.items()
-    ]
-    return number
+from tests.support import year_of_looks as looks
+from tests.support.prometheus import series, value
+from tests.support.year_of_looks import watch
 
 
 def test_it_shows_the_newest_look_of_each_period_and_what_came_of_it() -> None:
@@ -93,6 +72,16 @@ def test_the_number_of_series_does_not_grow_with_the_number_of_features(features
     day = {"rule": "stable inputs", "period": "day"}
     outcomes = [value(made, "clearance_monitor_subjects", outcome=str(it), **day) for it in Outcome]
     assert sum(outcomes) == features, "every subject is counted, also those without series of their own"
+
+
+def test_a_window_without_decisions_ends_no_failure() -> None:
+    made = looks.plausible()
+    start = dt.date.fromisoformat(made[-1].window.end[:10])
+    empty = looks.look(looks.terms(), looks.window("day", start), [], rows=0, basis="empty")
+    after = series(metrics.text(watch([*made, empty])))
+    assert value(after, "clearance_monitor_look", period="day", outcome="not_evaluated") == 1
+    failing = {"rule": "stable inputs", "period": "day", "outcome": "fail"}
+    assert value(after, "clearance_monitor_subjects", **failing) == 1
 
 
 def test_the_subjects_with_series_are_the_worst() -> None:
@@ -186,7 +175,7 @@ def test_what_cannot_be_read_is_no_news() -> None:
 
     metrics.follow(stop, monitor, read, 0)
     first, second, third, fourth = counts
-    assert (first, third) == (1, 1)
+    assert (first, third) == (0, 1)
     assert second == fourth > 50
 
 

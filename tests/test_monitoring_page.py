@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import re
@@ -21,7 +22,8 @@ from clearance.documents.measurement import Outcome
 from clearance.reporting import monitoring_page, trends
 from clearance.reporting.monitoring_page import AlertLine, IncidentLine, Monitored
 from clearance.reporting.trends import Standing
-from tests.support import browser, looks
+from tests.support import browser
+from tests.support import year_of_looks as looks
 from tests.support.browser import CHROMIUM
 
 TERMS = looks.terms()
@@ -196,6 +198,33 @@ def test_the_title_is_the_worst_of_the_newest_looks(outcome: Outcome) -> None:
     assert f"<title>{monitoring_page.TITLES[outcome]}: loan-approval" in monitoring_page.render(
         monitored(made)
     )
+
+
+def test_a_window_without_decisions_ends_no_failure_and_leaves_nothing_quiet() -> None:
+    made = looks.plausible()
+    start = dt.date.fromisoformat(made[-1].window.end[:10])
+    empty = looks.look(TERMS, looks.window("day", start), [], rows=0, basis="empty")
+    before = {trend.key: trend.standing for trend in trends.trends(made)}
+    after = {trend.key: trend.standing for trend in trends.trends([*made, empty])}
+    changed = {key for key in before if before[key] is not after[key]}
+    assert changed == {key for key, standing in before.items() if standing is Standing.QUIET}
+    assert {after[key] for key in changed} == {Standing.UNDECIDED}
+    page = monitoring_page.render(monitored([*made, empty]))
+    assert "<title>A rule fails" in page
+    assert f"not judged since {start}" in page
+
+
+def test_rules_on_labels_have_looks_of_their_own_and_stay_quiet_until_they_are_due() -> None:
+    """A later look at decisions alone does not make what labels said stale; one without labels does."""
+    rule = TERMS.rules[3]
+    first, second, third = of_period("day")[:3]
+    labels = looks.look(TERMS, first, [looks.finding(rule, None, 0.9, 9_000)], basis="labels")
+    later = looks.look(TERMS, third, [looks.finding(TERMS.rules[0], "income", 0.01, 9_000)])
+    late = looks.look(TERMS, second, [], basis="unlabelled")
+    standing = {trend.rule: trend.standing for trend in trends.trends([labels, later])}
+    assert standing == {rule.id: Standing.QUIET, TERMS.rules[0].id: Standing.QUIET}
+    standing = {trend.rule: trend.standing for trend in trends.trends([labels, later, late])}
+    assert standing[rule.id] is Standing.UNDECIDED
 
 
 # What it must not do

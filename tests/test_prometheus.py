@@ -26,7 +26,8 @@ from clearance.serving.live import Live
 from clearance.serving.live_counts import LiveCounts
 from clearance.serving.live_fairness import LiveFairness
 from clearance.serving.shadow import Shadow
-from tests.support import judged, looks, observations, prometheus, serving
+from tests.support import judged, observations, prometheus, serving
+from tests.support import year_of_looks as looks
 from tests.support.nightly import NIGHTLY
 from tests.support.observations import NOON, row
 from tests.support.prometheus import DEPLOY, Prometheus, until

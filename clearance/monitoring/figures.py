@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from clearance.documents.baseline_document import BaselineDocument
-from clearance.monitoring import estimated, fairness, performance
+from clearance.monitoring import attribution, estimated, fairness, performance
 from clearance.monitoring.effects import Effect
 from clearance.monitoring.window_counts import WindowCounts
 from clearance.policy.monitoring_terms import LiveRule, MonitoringTerms
@@ -15,7 +15,7 @@ SELECTION_RATE = "drift.selection_rate"
 
 def reads(metric: str) -> bool:
     """Whether the metric is one of those that are read here."""
-    return metric == SELECTION_RATE or metric.startswith(("performance.", "fairness."))
+    return metric == SELECTION_RATE or metric.startswith(("performance.", "fairness.", "attribution."))
 
 
 def effects_of(
@@ -32,6 +32,8 @@ def effects_of(
     elif rule.metric.startswith("fairness."):
         for name in rule.read_for:
             yield name, fairness.measure(rule, name, window, baseline, terms.label_share)
+    elif rule.metric == "attribution.ndcg":
+        yield None, attribution.measure(window, baseline)
     elif rule.metric.startswith("performance.estimated_"):
         yield None, estimated.measure(rule.metric, window, baseline)
     else:

@@ -56,9 +56,10 @@ class Incidents:
 class Watch:
     """What the monitor knows of the version in use.
 
-    `looks` has at least the newest look of each period, and `looks_taken` how many there were. `label_share`
-    is the share of decisions with a label in the newest window that is old enough to have them; None: no such
-    window. `notices_waiting` are notices that nobody received yet.
+    `looks` has at least the newest look of each period and basis, and the newest of them with findings;
+    `looks_taken` says how many there were. `label_share` is the share of decisions with a label in the newest
+    window that is old enough to have them; None: no such window. `notices_waiting` are notices that nobody
+    received yet.
     """
 
     model: str
@@ -75,14 +76,13 @@ class Watch:
 def families(watch: Watch) -> Iterator[GaugeMetricFamily]:
     """Every metric of the monitor; each is a gauge."""
     model = {"model": watch.model, "version": str(watch.version)}
-    newest = trends.newest(watch.looks)
-    yield from _of_looks(watch, newest, model)
-    yield from _of_findings(watch.terms, newest, model)
+    yield from _of_looks(watch, model)
+    yield from _of_findings(watch, model)
     yield from _of_reactions(watch, model)
 
 
 class MonitorMetrics(Collector):
-    """Gives a registry the metrics of a watch that `set` renews; before that, only that there is none."""
+    """Gives a registry the metrics of a watch that `set` renews. Without a watch there are none."""
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self._lock, self._readable = threading.Lock(), True
@@ -91,7 +91,7 @@ class MonitorMetrics(Collector):
             registry.register(self)
 
     def set(self, watch: Watch | None, *, readable: bool = True) -> None:
-        """Show this from now on. `readable`: whether the monitoring store could be read."""
+        """Show this from now on; None: nothing is watched here. `readable`: the store could be read."""
         with self._lock:
             self._watch, self._readable = watch, readable
 
@@ -99,9 +99,10 @@ class MonitorMetrics(Collector):
         """The families of the newest watch, none where the store could not be read: old news is not news."""
         with self._lock:
             watch, readable = self._watch, self._readable
-        yield GaugeMetricFamily(
-            "clearance_monitor_readable", "1: the monitoring store can be read", value=float(readable)
-        )
+        if watch is not None or not readable:
+            yield GaugeMetricFamily(
+                "clearance_monitor_readable", "1: the monitoring store can be read", value=float(readable)
+            )
         if watch is not None and readable:
             yield from families(watch)
 
@@ -131,9 +132,8 @@ def write(path: Path, watch: Watch) -> None:
     files.write_text(path, text(watch))
 
 
-def _of_looks(
-    watch: Watch, newest: Mapping[str, Look], model: Mapping[str, str]
-) -> Iterator[GaugeMetricFamily]:
+def _of_looks(watch: Watch, model: Mapping[str, str]) -> Iterator[GaugeMetricFamily]:
+    newest = trends.newest(watch.looks)
     by_period = _Family(model, "period")
     looks = by_period("clearance_monitor_looks", "Looks on record")
     end = by_period(
@@ -141,25 +141,26 @@ def _of_looks(
     )
     for wanted in watch.terms.looks:
         looks.add(watch.looks_taken.get(wanted, 0), wanted)
-        end.add(_unix(newest[wanted].window.end) if wanted in newest else 0, wanted)
-    rows = by_period("clearance_monitor_rows", "Decisions in the newest window")
-    level = by_period("clearance_monitor_level", "Probability of a false alarm that the newest look spends")
-    notes = by_period("clearance_monitor_notes", "What was odd about the newest window")
-    outcomes = _Family(model, "period", "outcome")(
+        look = newest.get((wanted, "decisions"))
+        end.add(0 if look is None else _unix(look.window.end), wanted)
+    by_basis = _Family(model, "period", "basis")
+    rows = by_basis("clearance_monitor_rows", "Decisions in the newest window")
+    level = by_basis("clearance_monitor_level", "Probability of a false alarm that the newest look spends")
+    notes = by_basis("clearance_monitor_notes", "What was odd about the newest window")
+    outcomes = _Family(model, "period", "basis", "outcome")(
         "clearance_monitor_look", "1: this is the outcome of the newest look"
     )
-    for period, look in newest.items():
-        rows.add(look.rows, period)
-        level.add(look.level, period)
-        notes.add(len(look.notes), period)
+    for key, look in newest.items():
+        rows.add(look.rows, *key)
+        level.add(look.level, *key)
+        notes.add(len(look.notes), *key)
         for outcome in Outcome:
-            outcomes.add(look.outcome is outcome, period, outcome)
+            outcomes.add(look.outcome is outcome, *key, outcome)
     yield from (made.family for made in (looks, end, rows, level, notes, outcomes))
 
 
-def _of_findings(
-    terms: MonitoringTerms, newest: Mapping[str, Look], model: Mapping[str, str]
-) -> Iterator[GaugeMetricFamily]:
+def _of_findings(watch: Watch, model: Mapping[str, str]) -> Iterator[GaugeMetricFamily]:
+    """Of the newest look that judged anything: a window without decisions does not end a failure."""
     counts = _Family(model, "period", "rule", "metric", "severity", "on_fail", "outcome")(
         "clearance_monitor_subjects", "Subjects of a rule (features, attributes) with this outcome"
     )
@@ -176,12 +177,12 @@ def _of_findings(
     hidden = _Family(model, "period", "rule", "attribute")(
         "clearance_monitor_hidden_groups", "Groups with too few decisions to be shown"
     )
-    rules = {rule.id: rule for rule in terms.rules}
-    for rule in terms.rules:
+    rules = {rule.id: rule for rule in watch.terms.rules}
+    for rule in watch.terms.rules:
         for bound, value in rule.limit:
             if value is not None:
                 limits.add(value, rule.id, bound)
-    for period, look in newest.items():
+    for (period, _), look in trends.newest(watch.looks, judged=True).items():
         for rule_id, findings in _by_rule(look).items():
             first, named = findings[0], rules.get(rule_id)
             numbers = Counter(finding.outcome for finding in findings)

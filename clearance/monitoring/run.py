@@ -45,13 +45,16 @@ REASON = "monitoring"
 class MonitorRun:
     """What a run did: decisions it counted, looks it made or was asked to show, and what was odd.
 
-    `outcome` is the worst of the looks; not evaluated where there is none.
+    `outcome` is the worst of the looks; not evaluated where there is none. `newest` is the version that
+    decides or decided last, and `terms` how its policy, or the one that was asked for, has it watched.
     """
 
     model: str
     counted: int
     looks: tuple[Look, ...]
     notes: tuple[str, ...] = ()
+    newest: VersionKey
+    terms: MonitoringTerms | None
 
     @property
     def outcome(self) -> Outcome:
@@ -127,7 +130,23 @@ def run(
         )
         count, notes = count_new(monitor, log)
         looks, remarks = look(monitor, request)
-    return MonitorRun(model=name, counted=count, looks=tuple(looks), notes=(*notes, *remarks))
+        newest = watched(monitor)[-1].key
+        judging = _given(request) or monitor.version(newest.version).judging
+    return MonitorRun(
+        model=name,
+        counted=count,
+        looks=tuple(looks),
+        notes=(*notes, *remarks),
+        newest=newest,
+        terms=judging.policy.monitoring,
+    )
+
+
+def _given(request: Request) -> JudgingPolicy | None:
+    """The policy that was asked for; None: each version's own."""
+    if request.policy is None:
+        return None
+    return JudgingPolicy(policy=policy_file.load(request.policy), sha256=files.sha256(request.policy))
 
 
 def _ungrouped(_entity: str | None, _at: dt.datetime) -> Groups:
@@ -202,8 +221,7 @@ def look(monitor: Monitor, request: Request) -> tuple[list[Look], list[str]]:
     targets = watched(monitor)
     if not targets:
         raise faults.NO_CHAMPION(name=monitor.name)
-    if request.policy is not None:
-        given = JudgingPolicy(policy=policy_file.load(request.policy), sha256=files.sha256(request.policy))
+    if (given := _given(request)) is not None:
         return _again(monitor, targets, given, request)
     new: list[Look] = []
     notes: list[str] = []

@@ -79,6 +79,12 @@ def reference_for(
     )
 
 
+def kinds_of(window: Window, terms: MonitoringTerms) -> tuple[int, frozenset[int]]:
+    """The number of days of a window and their kinds: windows alike in both have the same reference."""
+    dates = window_dates(window, terms.timezone)
+    return len(dates), frozenset(kinds_at(day, _KINDS[terms.season]) for day in dates)
+
+
 def window_dates(window: Window, timezone: str) -> tuple[dt.date, ...]:
     """The calendar days of a window, at least one. Raises ValueError on what is not a time."""
     zone = ZoneInfo(timezone)

@@ -83,6 +83,11 @@ class VersionKey:
     version: int
     content: str
 
+    @classmethod
+    def of_look(cls, look: Look) -> VersionKey:
+        """The version that a look is at."""
+        return cls(model=look.model, version=look.version, content=look.content)
+
     def of(self, table: sa.Table) -> sa.ColumnElement[bool]:
         """Whether a row of the table belongs to it."""
         return sa.and_(
@@ -232,6 +237,34 @@ def looks(engine: sa.Engine, model: str, *, version: int | None = None) -> list[
     if version is not None:
         query = query.where(LOOKS.c.version == version)
     return list(_read_looks(engine, query))
+
+
+def newest(engine: sa.Engine, key: VersionKey) -> list[Look]:
+    """The look at the latest window of each period and basis of the version. Raises as `looks`."""
+    latest = (
+        sa.select(LOOKS.c.period, LOOKS.c.basis, sa.func.max(LOOKS.c.start).label("start"))
+        .where(key.of(LOOKS))
+        .group_by(LOOKS.c.period, LOOKS.c.basis)
+        .subquery()
+    )
+    same = [LOOKS.c[name] == latest.c[name] for name in ("period", "basis", "start")]
+    query = (
+        sa.select(LOOKS.c.number, LOOKS.c.body)
+        .join(latest, sa.and_(*same))
+        .where(key.of(LOOKS))
+        .order_by(LOOKS.c.number)
+    )
+    return [stored.look for stored in _read_looks(engine, query)]
+
+
+def look_numbers(engine: sa.Engine, key: VersionKey) -> dict[str, int]:
+    """How many windows of each period of the version were looked at."""
+    query = (
+        sa.select(LOOKS.c.period, sa.func.count(LOOKS.c.start.distinct()))
+        .where(key.of(LOOKS))
+        .group_by(LOOKS.c.period)
+    )
+    return {period: int(number) for period, number in _rows(engine, query)}
 
 
 def unreacted(engine: sa.Engine, model: str) -> list[StoredLook]:

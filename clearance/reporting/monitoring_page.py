@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from clearance import wording
 from clearance.documents import monitoring_catalogue
@@ -143,13 +144,15 @@ def render(monitored: Monitored) -> str:
     looks = list(monitored.looks)
     if any((look.model, look.version) != (monitored.model, monitored.version) for look in looks):
         raise ValueError("the looks are not all of the version that the page is about")
-    newest, all_trends = trends.newest(looks), trends.trends(looks)
+    newest, named = trends.newest(looks), {rule.id for rule in monitored.terms.rules}
+    every = trends.trends(looks)
+    all_trends = [trend for trend in every if trend.rule in named]
     groups = {
         standing: [trend for trend in all_trends if trend.standing is standing] for standing in Standing
     }
     time = trend_plot.axis(looks) if looks else None
     charted = _charted(trend for trend in all_trends if trend.standing is not Standing.QUIET)
-    space, outcome = _Space(CHARACTERS), _outcome(newest.values())
+    space, outcome = _Space(CHARACTERS), _outcome(newest.values(), all_trends)
     notes = [(look.window, note) for look in reversed(looks) for note in look.notes]
     return (
         html_page.environment(_TEMPLATES)
@@ -178,6 +181,7 @@ def render(monitored: Monitored) -> str:
             plot=trend_plot,
             policy=next(reversed(newest.values()), None),
             rules=[_rule_line(rule, all_trends) for rule in monitored.terms.rules],
+            retired=sorted({trend.rule for trend in every} - named),
             sentence=_sentence(newest, all_trends),
             standings=STANDINGS,
             tables={
@@ -201,13 +205,15 @@ def _charted(loud: Iterable[Trend]) -> set[tuple[str, str, str | None]]:
     return {key for _, key in sorted(first, key=lambda item: item[0])[:CHARTS]}
 
 
-def _outcome(newest: Iterable[Look]) -> Outcome:
-    """The worst outcome of the newest looks; not evaluated without any."""
+def _outcome(newest: Iterable[Look], all_trends: Iterable[Trend]) -> Outcome:
+    """The worst of the newest looks, not evaluated without any; a fail lasts until a look ends it."""
     outcomes = [look.outcome for look in newest]
+    if any(trend.standing is Standing.FAILING for trend in all_trends):
+        return Outcome.FAIL
     return judgement.worst(outcomes) if outcomes else Outcome.NOT_EVALUATED
 
 
-def _sentence(newest: Mapping[str, Look], all_trends: Sequence[Trend]) -> str:
+def _sentence(newest: Mapping[Any, Look], all_trends: Sequence[Trend]) -> str:
     if not newest:
         return "Nothing has been looked at, so nothing is known: run `clearance monitor`."
     failing = {trend.rule for trend in all_trends if trend.standing is Standing.FAILING}

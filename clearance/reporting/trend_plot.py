@@ -15,6 +15,7 @@ from functools import lru_cache
 from clearance import wording
 from clearance.documents.look_document import LiveFinding, Look, Window
 from clearance.documents.measurement import Outcome
+from clearance.reporting import trends
 from clearance.reporting.trends import PERIODS, Point, Trend
 
 WIDTH, HEIGHT = 732, 60
@@ -81,9 +82,10 @@ class Strip:
 
 @dataclass(frozen=True, kw_only=True)
 class Band:
-    """The outcomes of all looks of one period: a path for each, and how many there were."""
+    """The outcomes of all looks of one period and side: a path for each, and how many there were."""
 
     period: str
+    side: trends.Side
     marks: dict[str, str]
     notes: str
     counts: dict[str, int]
@@ -105,11 +107,11 @@ def strips(trend: Trend, time: Axis) -> list[Strip]:
 
 
 def bands(looks: Sequence[Look], time: Axis) -> list[Band]:
-    """A band for each period: the outcome of every look."""
+    """A band for each period and side: the outcome of every look."""
+    keys = trends.newest(looks)
     return [
-        _band(period, rows, time)
-        for period in PERIODS
-        if (rows := [look for look in looks if look.window.period == period])
+        _band(key, [look for look in looks if (look.window.period, trends.side(look)) == key], time)
+        for key in keys
     ]
 
 
@@ -243,7 +245,7 @@ WORDS = {
 """The outcome of a look in a sentence."""
 
 
-def _band(period: str, looks: Iterable[Look], time: Axis) -> Band:
+def _band(key: tuple[str, trends.Side], looks: Iterable[Look], time: Axis) -> Band:
     marks, notes = dict[str, str](), ""
     counts = dict.fromkeys(map(str, Outcome), 0)
     for look in looks:
@@ -254,7 +256,7 @@ def _band(period: str, looks: Iterable[Look], time: Axis) -> Band:
         marks[outcome] = marks.get(outcome, "") + f"M{left} {_BAND}v-{height}h{width - gap}v{height}z"
         notes += f"M{left} {_BAND + 2}h{max(2, width - gap)}" if look.notes else ""
         counts[outcome] += 1
-    return Band(period=period, marks=marks, notes=notes, counts=counts)
+    return Band(period=key[0], side=key[1], marks=marks, notes=notes, counts=counts)
 
 
 @lru_cache(maxsize=4096)

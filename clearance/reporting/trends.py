@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from typing import Literal
 
 from clearance.documents.look_document import LiveFinding, Look, Window
 from clearance.documents.measurement import Outcome
@@ -17,10 +18,12 @@ from clearance.policy import judgement
 
 PERIODS = ("day", "week", "month", "batch")
 """Periods of looks, the shortest first; a batch has no place among them."""
+Side = Literal["decisions", "labels"]
+"""What rules read: decisions alone, or labels as well, which come later and have looks of their own."""
 
 
 class Standing(StrEnum):
-    """Where a trend stands; a trend is quiet only where the last look of every period passed."""
+    """Where a trend stands; quiet only where the newest look of every period judged it and it passed."""
 
     FAILING = "failing"
     FAILED_BEFORE = "failed_before"
@@ -38,12 +41,16 @@ class Point:
 
 @dataclass(frozen=True, kw_only=True)
 class Trend:
-    """One rule for one subject: what the looks of each period found, in the order of their windows."""
+    """One rule for one subject: what the looks of each period found, in the order of their windows.
+
+    `stale` are the periods whose newest look did not judge it: there was no decision, or no label.
+    """
 
     rule: str
     metric: str
     subject: str | None
     points: Mapping[str, Sequence[Point]]
+    stale: frozenset[str] = frozenset()
 
     @property
     def key(self) -> tuple[str, str, str | None]:
@@ -71,13 +78,13 @@ class Trend:
 
     @cached_property
     def standing(self) -> Standing:
-        """Failing where a newest finding fails; quiet only where every newest one passes and none failed."""
+        """Failing where a newest finding fails, also a stale one: no news is not good news."""
         newest = {finding.outcome for finding in self.last.values()}
         if Outcome.FAIL in newest:
             return Standing.FAILING
         if self.times(Outcome.FAIL):
             return Standing.FAILED_BEFORE
-        return Standing.QUIET if newest == {Outcome.PASS} else Standing.UNDECIDED
+        return Standing.QUIET if newest == {Outcome.PASS} and not self.stale else Standing.UNDECIDED
 
     def failing_since(self, period: str) -> str | None:
         """Since when it failed in every look up to the newest: the start of a window; None: it does not."""
@@ -94,26 +101,47 @@ def trends(looks: Iterable[Look]) -> list[Trend]:
 
     Of two looks at one window, the one that comes later in `looks` counts.
     """
+    looks = list(looks)
     by_key: defaultdict[tuple[str, str, str | None], dict[tuple[str, str], Point]] = defaultdict(dict)
+    sides: dict[str, Side] = {}
     for look in looks:
         for finding in look.findings:
             key = (finding.rule, finding.metric, finding.subject)
             by_key[key][look.window.period, look.window.start] = Point(window=look.window, finding=finding)
+            sides[finding.rule] = side(look)
+    last = newest(looks)
     made = [
-        Trend(rule=rule, metric=metric, subject=subject, points=_by_period(points))
+        Trend(
+            rule=rule,
+            metric=metric,
+            subject=subject,
+            points=(by_period := _by_period(points)),
+            stale=frozenset(
+                period
+                for period, rows in by_period.items()
+                if rows[-1].window.start < last[period, sides[rule]].window.start
+            ),
+        )
         for (rule, metric, subject), points in by_key.items()
     ]
     return sorted(made, key=_order)
 
 
-def newest(looks: Iterable[Look]) -> dict[str, Look]:
-    """The look with the latest window of each period."""
-    last: dict[str, Look] = {}
+def side(look: Look) -> Side:
+    """What the rules of a look read."""
+    return "labels" if look.basis in ("labels", "unlabelled") else "decisions"
+
+
+def newest(looks: Iterable[Look], *, judged: bool = False) -> dict[tuple[str, Side], Look]:
+    """The look with the latest window of each period and side; with `judged`, of those with findings."""
+    last: dict[tuple[str, Side], Look] = {}
     for look in looks:
-        period = look.window.period
-        if period not in last or look.window.start >= last[period].window.start:
-            last[period] = look
-    return {period: last[period] for period in PERIODS if period in last}
+        key = (look.window.period, side(look))
+        if judged and not look.findings:
+            continue
+        if key not in last or look.window.start >= last[key].window.start:
+            last[key] = look
+    return {key: last[key] for key in sorted(last, key=lambda key: (PERIODS.index(key[0]), key[1]))}
 
 
 def worst_first(finding: LiveFinding) -> tuple[int, bool, float, str, str]:

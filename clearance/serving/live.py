@@ -20,11 +20,14 @@ import prometheus_client
 from clearance import feature_store
 from clearance.feature_store import FeatureSettings
 from clearance.inference_log import Inference, InferenceLog
-from clearance.serving import live_fairness, shadow_summary
+from clearance.monitoring import metrics as monitor_metrics
+from clearance.monitoring.metrics import MonitorMetrics
+from clearance.serving import live_fairness, live_monitor, shadow_summary
 from clearance.serving.champion import Champion
 from clearance.serving.features import Features
 from clearance.serving.live_counts import FILE, LiveCounts
 from clearance.serving.live_fairness import LiveFairness
+from clearance.serving.live_monitor import MonitorReader
 from clearance.serving.served_model import ServedModel
 from clearance.serving.shadow import Shadow
 from clearance.serving.shadow_summary import LOST, PAIRS
@@ -90,7 +93,17 @@ def running(
     """
     counts = LiveCounts(root / FILE)
     shadow = Shadow(root, log, counts, metrics)
-    works: list[Work] = [shadow.follow, shadow.work]
+    monitor = MonitorReader(root, lambda: champion.status().model)
+    works: list[Work] = [
+        shadow.follow,
+        shadow.work,
+        partial(
+            monitor_metrics.follow,
+            metrics=MonitorMetrics(metrics),
+            read=monitor,
+            interval=live_monitor.SECONDS,
+        ),
+    ]
     with contextlib.ExitStack() as stack:
         features = fairness = None
         if settings is not None:

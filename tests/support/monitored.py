@@ -15,7 +15,7 @@ from clearance.documents.baseline_document import (
     FeatureReference,
     GroupReference,
 )
-from clearance.monitoring.window_counts import WindowCounts
+from clearance.monitoring.window_counts import Contributions, WindowCounts
 
 THRESHOLD = 0.5
 Array = npt.NDArray[Any]
@@ -89,6 +89,7 @@ def window(
     labelled: Array | None = None,
     groups: Mapping[str, Sequence[str | None]] | None = None,
     decisions: Array | None = None,
+    contributions: Mapping[str, Array] | None = None,
 ) -> WindowCounts:
     """A window of decisions; those of `labelled` (all) have their label."""
     assert reference.score is not None
@@ -109,4 +110,8 @@ def window(
         score=np.bincount(at, minlength=reference.score.bins.size),
         decisions=dict(decided),
         labelled=dict(known),
+        contributions={
+            name: Contributions(rows=len(sizes), total=float(sizes.sum()), squares=float((sizes**2).sum()))
+            for name, sizes in (contributions or {}).items()
+        },
     )

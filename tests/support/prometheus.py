@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from prometheus_client.parser import text_string_to_metric_families
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy/prometheus"
 PROGRAMS = ("prometheus", "promtool", "prometheus-alertmanager", "amtool")
@@ -25,6 +26,7 @@ PATIENCE = 60.0
 """Seconds until a thing that must come is missing."""
 
 Notice = dict[str, Any]
+Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
 def until(what: Callable[[], Any]) -> Any:
@@ -175,3 +177,22 @@ def _write(path: Path, text: str) -> None:
 def labels(sample: Mapping[str, Any]) -> dict[str, str]:
     """The labels of a sample, without its name."""
     return {name: value for name, value in sample["metric"].items() if name != "__name__"}
+
+
+def series(text: str) -> Series:
+    """Every series of an exposition; fails on one that stands twice."""
+    made: Series = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            key = (sample.name, frozenset(sample.labels.items()))
+            assert key not in made, f"{key} stands twice"
+            made[key] = sample.value
+    return made
+
+
+def value(made: Series, name: str, **labels: str) -> float:
+    """The one series of this name with these labels among its own."""
+    (number,) = [
+        number for (series_name, own), number in made.items() if series_name == name and own >= labels.items()
+    ]
+    return number

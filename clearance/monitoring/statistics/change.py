@@ -58,12 +58,16 @@ def inflated_tails(split: Split, inflation: Array, degrees: Array) -> tuple[Floa
 
 
 def _inflated(z: Floats, exact: Floats, inflation: Array, degrees: Array) -> Floats:
-    deflated = -z / np.sqrt(inflation)
-    finite = np.where(np.isinf(degrees), 1.0, degrees)
-    with_days = np.where(np.isinf(degrees), special.ndtr(deflated), special.stdtr(finite, deflated))
     independent = (inflation <= 1) & np.isinf(degrees)
-    p_values: Floats = np.where(independent, exact, np.maximum(exact, with_days))
+    p_values: Floats = np.where(independent, exact, np.maximum(exact, tail(z / np.sqrt(inflation), degrees)))
     return p_values
+
+
+def tail(z: Array, degrees: Array) -> Floats:
+    """The probability of more than `z`: of t with `degrees` of freedom, of the normal where infinite."""
+    finite = np.where(np.isinf(degrees), 1.0, degrees)
+    beyond: Floats = np.where(np.isinf(degrees), special.ndtr(-z), special.stdtr(finite, -z))
+    return beyond
 
 
 def most_extreme(p_values: Floats) -> Floats:

@@ -83,6 +83,7 @@ def _divergence(index: str, live: Counts, against: ReferenceCounts) -> effects.E
         no_change=partial(_any_cell, live, against),
         stretch=stretch,
         days=days,
+        width=divergence.width(index, live, before),
         most=math.inf if index == "psi" else 1.0,
         assumption=against.assumption,
     )
@@ -186,7 +187,7 @@ def _ks(live: Counts, against: ReferenceCounts) -> effects.Effect:
         return float(change.most_extreme(np.concatenate([up, down]))), 1.0
 
     return NormalEffect(
-        value=max(0.0, plain - noise),
+        value=math.sqrt(max(0.0, plain**2 - noise**2)),
         plain=plain,
         centre=plain,
         rows=rows,
@@ -237,7 +238,8 @@ def _absolute(
 ) -> effects.Effect:
     """The sum over `cuts` of `widths` times how far the shares lie apart; row i of `cuts` has the cells of i.
 
-    Less its mean under no change. To first order it is the mean of one score a cell, given by the signs.
+    Of each gap the square of its mean under no change is taken from its square, so that a large gap stays as
+    it is. To first order the sum is the mean of one score a cell, given by the signs.
     """
     now, before = _values(live, against)
     rows, of = int(now.sum()), int(before.sum())
@@ -248,8 +250,8 @@ def _absolute(
         for cut, rate in zip(cuts, share, strict=True)
     ]
     each = np.sqrt([spread.variance for spread in spreads])
-    noise = float(widths @ each) * math.sqrt(2 / math.pi)
     plain = float(widths @ np.abs(gaps))
+    value = float(widths @ np.sqrt(np.maximum(0.0, gaps**2 - 2 / math.pi * each**2)))
     scores = (widths * np.sign(gaps)) @ cuts
     variance = _variance(scores, now) / rows + _variance(scores, before) / of
     row_variance = _variance(scores, now + before)
@@ -266,15 +268,14 @@ def _absolute(
         return float(change.most_extreme(np.concatenate([up, down]))), 1.0
 
     return NormalEffect(
-        value=max(0.0, plain - noise),
+        value=value,
         plain=plain,
-        centre=plain - noise,
         rows=rows,
         reference_rows=of,
         standard_error=error,
         degrees=total.degrees,
         no_change=no_change,
-        null_value=noise,
+        null_value=float(widths @ each) * math.sqrt(2 / math.pi),
         null_error=float(widths @ each) * math.sqrt(1 - 2 / math.pi),
         fixed=total.fixed,
         ends=ends,

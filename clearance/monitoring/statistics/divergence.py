@@ -59,6 +59,29 @@ def half_row_psi(live: Array, reference: Array) -> float:
     return float(((now - before) * np.log(now / before)).sum())
 
 
+def width(index: str, live: Array, reference: Array) -> float:
+    """How much wider than that of a sum of squares the distribution of a large divergence is, at least 1.
+
+    Its variance by the delta method over that of the noncentral chi-square: 1 for small ones.
+    """
+    present = (live + reference) > 0
+    (p, n), (q, m) = (
+        (np.maximum(cells[present], 0.5) / cells.sum(), cells.sum()) for cells in (live, reference)
+    )
+    if index == "psi":
+        slopes = np.log(p / q) + 1 - q / p, np.log(q / p) + 1 - p / q
+        distance = float(((p - q) * np.log(p / q)).sum())
+    else:
+        middle = (p + q) / 2
+        slopes = 4 * np.log(p / middle), 4 * np.log(q / middle)
+        distance = float((p * slopes[0] + q * slopes[1]).sum())
+    variance = sum(
+        float(share @ slope**2 - (share @ slope) ** 2) / rows
+        for share, slope, rows in ((p, slopes[0], n), (q, slopes[1], m))
+    )
+    return max(1.0, variance / (4 * distance * (1 / n + 1 / m))) if distance > 0 else 1.0
+
+
 def pooled(live: Array, reference: Array) -> tuple[Array, Array]:
     """The cells of both tables, neighbours pooled until each is expected to have `FEWEST` rows in both.
 
@@ -148,7 +171,8 @@ class DivergenceEffect:
         )
         if math.isfinite(self.days):
             p_value = normal.tail_of(-float(special.ndtri(p_value)), self.days)
-        return max(min(1.0, p_value), self.no_change())
+        p_value = min(1.0, p_value)
+        return p_value if p_value > normal.UNREMARKABLE else max(p_value, self.no_change())
 
     def p_below(self, limit: float) -> float:
         """The p-value of "at least `limit`"; 1 where the estimate is."""

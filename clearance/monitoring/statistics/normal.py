@@ -10,6 +10,9 @@ from scipy import special
 
 Tails = tuple[float, float]
 
+UNREMARKABLE = 0.1
+"""Above this p-value nothing is decided, so that exact ones are not computed."""
+
 
 def _any() -> Tails:
     return 0.0, 0.0
@@ -21,8 +24,8 @@ class NormalEffect:
 
     `plain` is the estimate as it is customary, `value` the same less what is expected by chance; interval and
     p-values are those of `centre`. `no_change` gives the p-values of "nothing changed", upwards and
-    downwards: a p-value is never below them, however well a standard error may look. `comparisons` is how
-    many estimates this is the most extreme of. `null_error` is the standard error without a change, None
+    downwards: a small p-value is never below them, however well a standard error may look. `comparisons` is
+    how many estimates this is the most extreme of. `null_error` is the standard error without a change, None
     where it is not known. `fixed` is the part of the variance that no further live row reduces.
     """
 
@@ -55,7 +58,10 @@ class NormalEffect:
         tail = (1 - confidence) / 2
         low = self._centre - quantile(tail / self.comparisons, self.degrees) * self.standard_error
         high = self._centre + quantile(tail, self.degrees) * self.standard_error
-        return max(self.ends[0], low), min(self.ends[1], high)
+        return self._within(low), self._within(high)
+
+    def _within(self, number: float) -> float:
+        return min(self.ends[1], max(self.ends[0], number))
 
     def p_above(self, limit: float) -> float:
         """The p-value of "at most `limit`"; 1 where the estimate is."""
@@ -69,7 +75,8 @@ class NormalEffect:
         if not beyond > 0:
             return 1.0
         p_value = tail_of(beyond / self.standard_error, self.degrees) if self.standard_error > 0 else 0.0
-        return max(min(1.0, self.comparisons * p_value), self.no_change()[side])
+        p_value = min(1.0, self.comparisons * p_value)
+        return p_value if p_value > UNREMARKABLE else max(p_value, self.no_change()[side])
 
     def false_alarm(self, limit: float) -> float | None:
         """The probability that `plain` lies beyond the limit, on its side, without any change."""

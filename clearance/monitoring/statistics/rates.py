@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ from scipy import special
 
 from clearance.metrics import intervals
 from clearance.monitoring.statistics import change, normal, reference
-from clearance.monitoring.statistics.normal import NormalEffect, Tails, quantile
+from clearance.monitoring.statistics.normal import NormalEffect, quantile
 from clearance.monitoring.statistics.reference import ReferenceCounts
 
 Counts = npt.NDArray[np.int64]
@@ -70,64 +70,128 @@ def against_limit(hits: int, rows: int) -> RateEffect | NormalEffect:
     return RateEffect(hits=hits, rows=rows)
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RateDifference:
+    """A live rate less the rate of the reference, each from (hits, rows).
+
+    Interval by Newcombe on effective rows. A p-value is the largest of three: a score test at the limit, the
+    exact binomial one at the limit above the reference's rate, and Fisher's of "nothing changed"; the last
+    two keep their level where hits are rare. `inflation` and `degrees` are those of `reference.Spread`.
+    """
+
+    live: Rate
+    before: Rate
+    ends: tuple[float, float] = (-1.0, 1.0)
+    inflation: float = 1.0
+    degrees: float = math.inf
+    undefined: str | None = None
+    assumption: str | None = reference.INDEPENDENT
+    spends: bool = True
+
+    @property
+    def rows(self) -> int:
+        """The live rows."""
+        return self.live[1]
+
+    @property
+    def reference_rows(self) -> int:
+        """The rows of the reference."""
+        return self.before[1]
+
+    @property
+    def value(self) -> float:
+        """The difference, cut to its range."""
+        return min(self.ends[1], max(self.ends[0], self._gap))
+
+    @property
+    def _gap(self) -> float:
+        return self.live[0] / self.live[1] - self.before[0] / self.before[1]
+
+    def interval(self, confidence: float) -> tuple[float, float]:
+        """A two-sided interval."""
+        share = 1 - 2 * normal.tail_of(normal.quantile((1 - confidence) / 2, self.degrees), math.inf)
+        counts = [count / self.inflation for count in (*self.live, *self.before)]
+        if min(counts[1], counts[3]) < 1:
+            return self.ends
+        low, high = intervals.difference(counts[0], counts[1], counts[2], counts[3], share)
+        return min(self.ends[1], max(self.ends[0], low)), min(self.ends[1], max(self.ends[0], high))
+
+    def p_above(self, limit: float) -> float:
+        """The p-value of "at most `limit`"; 1 where the difference is."""
+        gap = self._gap
+        if not gap > limit:
+            return 1.0
+        (hits, rows), (hits_before, of) = self.live, self.before
+        at_limit = min(1.0, max(0.0, hits_before / of + limit))
+        score = normal.tail_of((gap - limit) / math.sqrt(self._variance(limit)), self.degrees)
+        exact = float(special.betainc(hits, rows - hits + 1, at_limit)) if at_limit > 0 else 0.0
+        p_value = max(score, self._with_days(exact))
+        return p_value if p_value > normal.UNREMARKABLE else max(p_value, self._no_change())
+
+    def p_below(self, limit: float) -> float:
+        """The p-value of "at least `limit`"; 1 where the difference is."""
+        (hits, rows), (hits_before, of) = self.live, self.before
+        return replace(self, live=(rows - hits, rows), before=(of - hits_before, of)).p_above(-limit)
+
+    def _variance(self, limit: float) -> float:
+        """The variance of the difference if it were `limit`."""
+        (hits, rows), (hits_before, of) = self.live, self.before
+        least = 0.25 / (rows + of)
+        before = min(1 - least, max(least, (hits + hits_before - limit * rows) / (rows + of)))
+        live = min(1 - least, max(least, before + limit))
+        return (live * (1 - live) / rows + before * (1 - before) / of) * self.inflation
+
+    def _with_days(self, p_value: float) -> float:
+        if self.inflation <= 1 and math.isinf(self.degrees):
+            return p_value
+        z = -float(special.ndtri(p_value)) / math.sqrt(self.inflation)
+        return max(p_value, normal.tail_of(z, self.degrees))
+
+    def _no_change(self) -> float:
+        hits, live, hits_before, of = (np.array(count) for count in (*self.live, *self.before))
+        split = change.Split(hits=hits, live=live, hits_before=hits_before, reference=of)
+        return float(change.inflated_tails(split, np.array(self.inflation), np.array(self.degrees))[0])
+
+    def false_alarm(self, limit: float) -> float | None:
+        """The probability that the difference lies beyond the limit, on its side, without any change."""
+        return normal.tail_of(abs(limit) / math.sqrt(self._variance(0.0)), self.degrees)
+
+    def rows_needed(self, limit: float, level: float) -> int | None:
+        """About how many live rows would tell it from `limit` at a p-value of `level`; None: none would."""
+        (hits, rows), (hits_before, of) = self.live, self.before
+        before = (hits_before + 0.5) / (of + 1)
+        live = (hits + 0.5) / (rows + 1)
+        independent = live * (1 - live) / rows + before * (1 - before) / of
+        fixed = independent * self.inflation - live * (1 - live) / rows
+        beyond = normal.quantile(level, self.degrees)
+        return normal.rows_for(independent * self.inflation, fixed, rows, self._gap - limit, beyond)
+
+
 def difference(
     live: Rate,
     before: Rate,
     *,
     ends: tuple[float, float] = (-1.0, 1.0),
-    inflation: float = 1.0,
-    degrees: float = math.inf,
-    fixed: float | None = None,
+    spread: reference.Spread | None = None,
     assumption: str | None = reference.INDEPENDENT,
-) -> NormalEffect:
-    """A live rate less that of the reference, each as (hits, rows). Undefined without rows of either.
-
-    The p-value of "nothing changed" is Fisher's; `inflation` and `degrees` are those of
-    `reference.Spread`.
-    """
-    (hits, rows), (hits_before, of) = live, before
-    if not (rows and of):
-        where = "live rows" if not rows else "rows in the reference"
-        return normal.undefined(f"no {where}", rows, of)
-    low, high = intervals.difference(hits, rows, hits_before, of, _ONE_ERROR)
-    value = hits / rows - hits_before / of
-    pooled = (hits + hits_before) / (rows + of)
-    null = pooled * (1 - pooled) * (1 / rows + 1 / of) * inflation
-
-    def no_change() -> Tails:
-        split = change.Split(
-            hits=np.array(hits),
-            live=np.array(rows),
-            hits_before=np.array(hits_before),
-            reference=np.array(of),
-        )
-        up, down = change.inflated_tails(split, np.array(inflation), np.array(degrees))
-        return float(up), float(down)
-
-    rate = (hits_before + 0.5) / (of + 1)
-    return NormalEffect(
-        value=max(ends[0], value),
-        centre=value,
-        plain=value,
-        rows=rows,
-        reference_rows=of,
-        standard_error=max(high - value, value - low) * math.sqrt(inflation),
-        degrees=degrees,
-        no_change=no_change,
-        null_error=math.sqrt(null),
-        fixed=rate * (1 - rate) / of if fixed is None else fixed,
+) -> RateDifference | NormalEffect:
+    """A live rate less that of the reference. Undefined without rows of either."""
+    if not (live[1] and before[1]):
+        where = "live rows" if not live[1] else "rows in the reference"
+        return normal.undefined(f"no {where}", live[1], before[1])
+    return RateDifference(
+        live=live,
+        before=before,
         ends=ends,
+        inflation=1.0 if spread is None else spread.inflation,
+        degrees=math.inf if spread is None else spread.degrees,
         assumption=assumption,
     )
 
 
-_ONE_ERROR = 2 * float(special.ndtr(1)) - 1
-"""The confidence of an interval that reaches one standard error either side."""
-
-
 def excess(
     live: Counts, against: ReferenceCounts, *, cell: int, before: int, ends: tuple[float, float]
-) -> NormalEffect:
+) -> RateDifference | NormalEffect:
     """The share of rows in a cell less its share in the reference, where it counts `before` rows."""
     rows, of = int(live.sum()), against.rows
     pooled = (int(live[cell]) + before) / (rows + of)
@@ -135,11 +199,5 @@ def excess(
     scores[cell] = 1.0
     spread = reference.spread(against, scores, pooled * (1 - pooled), rows, of)
     return difference(
-        (int(live[cell]), rows),
-        (before, of),
-        ends=ends,
-        inflation=spread.inflation,
-        degrees=spread.degrees,
-        fixed=spread.fixed,
-        assumption=against.assumption,
+        (int(live[cell]), rows), (before, of), ends=ends, spread=spread, assumption=against.assumption
     )
