@@ -21,6 +21,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from assurance import evidently_quiet
 from clearance import files
 from clearance.documents.measurement import Outcome
 from clearance.documents.table_look_document import TableLook
@@ -510,13 +511,20 @@ def test_the_recorded_values_are_evidentlys() -> None:
     code = "from tests import test_monitor_task as test; test.print_evidently()"
     variables = os.environ | {"DO_NOT_TRACK": "1"}
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=variables, stdout=-1, check=True)
-    assert json.loads(done.stdout) == pytest.approx(EVIDENTLY_PSI, abs=1e-12)
+    values, flags = json.loads(done.stdout)
+    assert values == pytest.approx(EVIDENTLY_PSI, abs=1e-12)
+    for drifted, count in flags:
+        assert len(drifted) == count
 
 
 def print_evidently() -> None:
-    """Print the values for `EVIDENTLY_PSI`."""
+    """Print the values for `EVIDENTLY_PSI`, and what the study and the preset flag in some windows."""
     report = evidently_page.drift(cut(SHIFTED), cut(REFERENCE), ["city", "owner"], method="psi")
-    print(json.dumps(evidently_page.values(report)))  # noqa: T201
+    flags = []
+    for rows in (60, 600):
+        windows = SHIFTED.head(rows), REFERENCE.tail(2 * rows), ["city", "owner"]
+        flags.append((evidently_quiet.flagged(*windows), evidently_quiet.flagged_by_preset(*windows)))
+    print(json.dumps([evidently_page.values(report), flags]))  # noqa: T201
 
 
 def test_evidentlys_page_is_made_beside_the_verdict(run: Run, tmp_path: Path) -> None:
