@@ -258,7 +258,8 @@ def test_cells_are_those_of_the_baseline(rows: list[tuple[float | None, str | No
             connection=connection, path="-", rows=len(frame), types={"x": "DOUBLE", "c": "VARCHAR"}
         )
         compared = tables.columns(table, table, ["x", "c"])
-        samples = tables.samples(table, compared)
+        kinds = {name: column.kind for name, column in compared.items()}
+        samples = tables.samples(table, {name: compared[name].reference for name in kinds}, kinds)
         cells = {name: tables.cells(column.kind, samples[name]) for name, column in compared.items()}
         counts = tables.count(table, {name: column.current for name, column in compared.items()}, cells)
     for name in ("x", "c"):
@@ -383,7 +384,19 @@ def test_a_policy_gives_rules_and_budget(run: Run, tmp_path: Path) -> None:
     assert judged["shift", "income"] is Outcome.FAIL
     assert ("shift", "city") not in judged
     assert "parity" not in {rule for rule, _ in judged}
+    assert "parity" in look.notes[0]
     assert run(REFERENCE, SHIFTED, "--policy", policy, threshold="0.2")[1].findings[-1].at_most == 0.2
+
+
+@pytest.mark.parametrize("factor", [1000, 0.1])
+def test_a_changed_unit_is_named(run: Run, tmp_path: Path, factor: float) -> None:
+    policy = policy_with(tmp_path, {"id": "unit", "metric": "data.unit_factor", "limit": {"at_most": 0.5}})
+    assert run(REFERENCE, SHIFTED, "--policy", policy, threshold=None)[0] == ExitCode.PASS
+    now = QUIET.assign(income=QUIET.income * factor)
+    status, look = run(REFERENCE, now, "--policy", policy, threshold=None)
+    assert status == ExitCode.REFUSED
+    assert [finding.subject for finding in look.findings if finding.outcome is Outcome.FAIL] == ["income"]
+    assert look.findings[1].value == pytest.approx(abs(np.log10(factor)), abs=0.1)
 
 
 def test_a_column_that_a_rule_names_and_nobody_has_is_never_a_pass(run: Run, tmp_path: Path) -> None:
