@@ -52,7 +52,7 @@ class Terms:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CountedColumn:
-    """The counts of a column in both tables, in the same cells; `unit` is the effect of its unit, if asked."""
+    """The counts of a column in both tables, in the same cells; `unit` is the effect of its unit."""
 
     reference: distribution.ReferenceCounts
     current: Counts
