@@ -86,6 +86,10 @@ def refuse_options(options: argparse.Namespace) -> None:
     for name in ("reference", "current"):
         if not Path(getattr(options, name)).exists():
             raise faults.NO_SUCH_FILE(path=getattr(options, name), option=f"--{name}")
+    for name in ("report", "evidently"):
+        path = getattr(options, name)
+        if path is not None and (Path(path).is_dir() or not Path(path).parent.is_dir()):
+            raise faults.OPTION_VALUE(option=f"--{name}", value=path, expected="a file in an existing folder")
     if options.threshold is not None and not 0 < options.threshold < float("inf"):
         raise faults.OPTION_VALUE(
             option="--threshold", value=options.threshold, expected="a number above 0, such as 0.1"

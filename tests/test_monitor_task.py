@@ -351,6 +351,12 @@ def test_a_file_that_cannot_be_read_is_one_error_without_settings_of_a_project(
     assert "params.yaml" not in error.value.hint
 
 
+def test_a_name_with_a_wildcard_is_refused(run: Run) -> None:
+    with pytest.raises(ClearanceError) as error:
+        run(REFERENCE, written(QUIET, "part[1].csv"))
+    assert error.value.code == "data.wildcard_in_file_name"
+
+
 def policy_with(tmp_path: Path, *rules: dict[str, Any]) -> str:
     """The demo's policy with these rules on live decisions."""
     content = yaml.safe_load((ROOT / "policies/demo.yaml").read_text(encoding="utf-8"))
@@ -417,6 +423,8 @@ def test_a_policy_without_a_rule_for_tables_is_an_error(run: Run, tmp_path: Path
     ("words", "code"),
     [
         (["--threshold", "0"], faults.OPTION_VALUE.code),
+        (["--threshold", "0.1", "--report", "."], faults.OPTION_VALUE.code),
+        (["--threshold", "0.1", "--report", "absent/look.json"], faults.OPTION_VALUE.code),
         (["--threshold", "nan"], faults.OPTION_VALUE.code),
         (["--threshold", "0.1", "--error-budget", "1"], faults.OPTION_VALUE.code),
         ([], faults.NOTHING_TO_JUDGE.code),

@@ -119,6 +119,8 @@ def opened(path: str, delimiter: str | None = None) -> Iterator[Table]:
 
     Raises SourceError or DataError that names the file at fault, ConfigurationError on a wrong delimiter.
     """
+    if any(mark in path for mark in "*?["):
+        raise data_faults.WILDCARD_IN_FILE_NAME(path=path)
     source = params.Source(kind="file", path=path, delimiter=delimiter)
     with (
         tempfile.TemporaryDirectory(prefix="clearance-table-") as home,
