@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -317,7 +318,21 @@ def test_dates_mean_the_same_in_every_format(run: Run) -> None:
     for name in ("days.csv", "days.parquet"):
         status, look = run(days, written(days, name), "--point", "--columns", "day")
         assert (status, look.findings[1].value) == (ExitCode.PASS, pytest.approx(0))
+    zoned = days.assign(day=days.day.dt.tz_localize("UTC"))
+    for table in (days.astype("datetime64[ns]"), days.astype("datetime64[s]"), zoned):
+        look = run(days, table, "--point", "--columns", "day")[1]
+        assert look.findings[1].value == pytest.approx(0)
+    assert run(days, days.assign(day=days.day.dt.date), "--columns", "day")[0] == ExitCode.PASS
     assert run(days, days + pd.Timedelta("60D"), "--columns", "day")[0] == ExitCode.REFUSED
+
+
+def test_every_width_of_a_number_is_the_same_number(run: Run) -> None:
+    whole = pd.DataFrame({"x": np.arange(500) % 7})
+    decimals = whole.map(lambda value: Decimal(int(value)).quantize(Decimal("0.01")))
+    for table in (whole.astype("int8"), whole.astype("float32"), whole.astype("Int64"), decimals):
+        for pair in ((whole, table), (table, whole)):
+            assert run(*pair, "--point")[1].findings[1].value == pytest.approx(0)
+    assert run(whole, whole.astype(str).astype("category"))[0] == ExitCode.PASS
 
 
 def test_lists_are_not_judged_and_not_passed_when_asked_for(run: Run) -> None:
@@ -554,6 +569,7 @@ def test_evidentlys_page_is_made_beside_the_verdict(run: Run, tmp_path: Path) ->
     assert status == ExitCode.REFUSED
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert all(name in page for name in ("income", "children", "city", "owner"))
+    assert not re.search(r"<(script|link|img|iframe)[^>]*(src|href)=.?https?:", page)  # it loads nothing
 
 
 def test_without_evidently_the_option_is_an_error_before_anything_is_read(
