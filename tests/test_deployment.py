@@ -94,6 +94,7 @@ def test_nothing_of_this_checkout_is_written_into_prefect_yaml() -> None:
     assert [deployment["entrypoint"] for deployment in yaml.safe_load(text)["deployments"]] == [
         "flows.training.training",
         "flows.promotion.promotion",
+        "flows.monitoring.monitoring",
         "flows.retraining.retraining",
         "flows.alerts.alerts",
     ]

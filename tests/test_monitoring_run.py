@@ -1,12 +1,16 @@
 """The monitor from decisions on record to looks: counted once, looked at in order, once."""
 
 import datetime as dt
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from clearance.documents.measurement import Outcome
-from clearance.monitoring import run
+from clearance.errors import ClearanceError
+from clearance.inference_log.records import FAVOURABLE
+from clearance.monitoring import labels, run
 from tests.support import watched
 from tests.support.governed import Place
 
@@ -47,3 +51,53 @@ def test_a_quiet_day_is_counted_once_and_looked_at_once(place: Place) -> None:
     assert not days[0].failing
     again = monitor(place, 1.1)
     assert again.counted == 0
+
+
+def test_labels_count_once_and_corrections_are_further_counts(place: Place, tmp_path: Path) -> None:
+    made = watched.decisions(watched.version(), watched.inputs(200), START, HOUR / 10)
+    watched.record(place, made)
+    monitor(place, 1.1)
+    file = tmp_path / "labels.csv"
+
+    def add(rows: Sequence[tuple[str, int]]) -> labels.LabelsAdded:
+        text = "".join(f"{id_},{label}\n" for id_, label in rows)
+        file.write_text(f"decision,label\n{text}")
+        with run.opened(place.root, clock=lambda: at(2)) as (opened, log):
+            return labels.add(opened, log, file)
+
+    known = [(inference.id, number % 2) for number, inference in enumerate(made)]
+    unknown = ("00000000-0000-7000-8000-000000000000", 1)
+    result = add([*known, unknown, known[0]])
+    assert (result.added, result.corrected, result.repeated) == (200, 0, 1)
+    assert result.unknown == (201,)
+    assert add(known).repeated == 200
+    result = add([(known[0][0], 1), known[1]])
+    assert (result.added, result.corrected, result.repeated) == (0, 1, 1)
+    later = monitor(place, 9)
+    (look,) = [look for look in later.looks if look.basis == "labels"]
+    (accuracy,) = [finding for finding in look.findings if finding.rule == "accuracy"]
+    right = sum(
+        (inference.decision == FAVOURABLE) == label for inference, (_, label) in zip(made, known, strict=True)
+    )
+    right += 1 if made[0].decision == FAVOURABLE else -1
+    assert accuracy.rows == 200 and accuracy.value == right / 200
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("decision\n1\n", "monitoring.labels_columns"),
+        ("decision,entity,label\na,b,1\n", "monitoring.labels_columns"),
+        ("decision,label\na,1\nb,0\nc,7\n", "monitoring.label_unknown"),
+        ("decision,label\na,\n", "monitoring.label_unknown"),
+        ("", "monitoring.labels_not_readable"),
+    ],
+)
+def test_a_file_of_labels_that_cannot_be_used_is_one_fault(
+    place: Place, tmp_path: Path, text: str, code: str
+) -> None:
+    file = tmp_path / "labels.csv"
+    file.write_text(text)
+    with pytest.raises(ClearanceError) as caught:
+        labels.read(file, watched.version().settings.data)
+    assert caught.value.code == code

@@ -9,12 +9,15 @@ import click
 
 from clearance import wording
 from clearance.cli import options, process
+from clearance.errors import ExitCode
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from clearance.documents.look_document import Look
     from clearance.monitoring.run import MonitorRun
+
+_LISTED = 10
+"""How many row numbers are printed."""
 
 
 @click.command()
@@ -44,7 +47,7 @@ def monitor(
     root = process.enter_project()
     from pathlib import Path
 
-    from clearance.monitoring import run
+    from clearance.monitoring import report, run
     from clearance.serving import access
 
     request = run.Request(
@@ -61,11 +64,13 @@ def monitor(
                 "counted": result.counted,
                 "outcome": str(result.outcome),
                 "notes": list(result.notes),
+                "consequences": list(result.consequences),
                 "looks": [look.to_json() for look in result.looks],
             }
         )
     else:
-        _show(result)
+        for line in report.lines(result):
+            process.echo(line)
     return result.outcome.exit_code
 
 
@@ -95,30 +100,39 @@ def _write(
         monitor_metrics.write(metrics, overview.watch(subject, entries, now))
 
 
-def _show(result: MonitorRun) -> None:
-    process.echo(f"{wording.counted(result.counted, 'new decision')} of {result.model} counted")
-    for look in result.looks:
-        _show_look(look)
-    for note in result.notes:
-        process.echo(f"note: {note}")
-    if not result.looks:
-        process.echo("No window is over yet.")
+@click.group()
+def labels() -> None:
+    """Add what turned out to be true of decisions."""
 
 
-def _show_look(look: Look) -> None:
-    from clearance.documents.measurement import Outcome
+@labels.command()
+@click.argument("file", type=options.FILE)
+@options.identity
+@options.as_json
+@process.exit_with_status
+def add(file: Path, identity: str | None, as_json: bool) -> int:
+    """Count the labels in a CSV or Parquet file.
 
-    rows = wording.counted(look.rows, "decision")
-    name = look.window.start[: 7 if look.window.period == "month" else 10]
-    labels = ", rules on labels" if look.basis in ("labels", "unlabelled") else ""
-    process.echo(f"{look.window.period} {name}, version {look.version}, {rows}{labels}: {look.outcome}")
-    quiet = 0
-    for finding in look.findings:
-        if finding.outcome is Outcome.PASS:
-            quiet += 1
-        else:
-            process.echo(f"  {finding.outcome}: {finding.reason}")
-    if quiet:
-        process.echo(f"  {wording.counted(quiet, 'finding')} kept the limit")
-    for note in look.notes:
-        process.echo(f"  note: {note}")
+    Columns: `decision` (an id) or `entity`, `label` (a value of the target), and perhaps `time`. The same
+    label counts once; another one for the same decision corrects it.
+    """
+    root = process.enter_project()
+    from clearance.monitoring import labels as labels_
+    from clearance.monitoring import run
+    from clearance.serving import access
+
+    features = access.load(root).features
+    with run.opened(root, features=features, identity=identity) as (opened, log):
+        result = labels_.add(opened, log, file)
+    if as_json:
+        process.write_json(result.to_json())
+        return ExitCode.PASS
+    process.echo(
+        f"{wording.counted(result.added, 'label')} added, {result.corrected} corrected, "
+        f"{result.repeated} known already"
+    )
+    for rows, what in ((result.unknown, "of no decision on record"), (result.late, "too late to count")):
+        if rows:
+            listed = ", ".join(map(str, rows[:_LISTED])) + (", …" if len(rows) > _LISTED else "")
+            process.echo(f"{wording.counted(len(rows), 'row')} {what}: {listed}")
+    return ExitCode.PASS

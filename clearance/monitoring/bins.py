@@ -5,7 +5,9 @@ Pure NumPy. The same function counts the reference and live rows, so both mean t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -82,6 +84,30 @@ def count(bins: FeatureBins, at: Places) -> Counts:
     return np.bincount(at, minlength=bins.size).astype(np.int64)
 
 
+def halved(live: Counts, reference: FeatureReference) -> tuple[Counts, FeatureReference]:
+    """Cells of a number merged in pairs from the lowest up: half as many bins, and less noise in a distance.
+
+    The score has more bins than a distance of distributions needs.
+    """
+    pairs = np.arange(len(reference.bins.edges) + 1) // 2
+    pairs = np.append(pairs, [pairs[-1] + 1, pairs[-1] + 2])
+
+    def merged(counts: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return np.bincount(pairs, weights=counts, minlength=pairs[-1] + 1)
+
+    counts = np.array(reference.counts)
+    means = np.array([np.nan if mean is None else mean for mean in (*(reference.means or ()), None, None)])
+    sums = merged(np.where(counts > 0, np.nan_to_num(means) * counts, 0.0))[:-2]
+    rows = merged(counts)[:-2]
+    return merged(live).astype(np.int64), replace(
+        reference,
+        bins=replace(reference.bins, edges=reference.bins.edges[1::2]),
+        counts=tuple(merged(counts).astype(int).tolist()),
+        means=tuple(float(total / of) if of else None for total, of in zip(sums, rows, strict=True)),
+        by_day=None,
+    )
+
+
 def size_places(values: Numbers) -> Places:
     """The cell of the size of each value that is neither 0, nor missing, nor infinite; others have none."""
     sizes = np.abs(values[np.isfinite(values) & (values != 0)])
@@ -89,6 +115,7 @@ def size_places(values: Numbers) -> Places:
     return np.asarray(np.clip(at, 0, SIZES - 1), dtype=np.int64)
 
 
+@cache
 def size_edges() -> Numbers:
     """The lower end of each cell of sizes, as a power of ten."""
     return (np.arange(SIZES) - SIZES // 2) / SIZE_STEPS
@@ -124,12 +151,21 @@ def _number_reference(
     return FeatureReference(
         bins=bins,
         counts=counts,
-        means=tuple(float(part.mean()) if len(part) else None for part in inside),
-        mean=float(finite.mean()) if len(finite) else None,
-        deviation=float(finite.std(ddof=1)) if len(finite) > 1 else None,
+        means=tuple(_moment(part, np.mean, 1) for part in inside),
+        mean=_moment(finite, np.mean, 1),
+        deviation=_moment(finite, partial(np.std, ddof=1), 2),
         median_size=float(np.median(np.log10(sizes))) if len(sizes) else None,
         by_day=by_day,
     )
+
+
+def _moment(values: Numbers, measure: Callable[[Numbers], Any], fewest: int) -> float | None:
+    """The figure of these values; None of fewer than it needs, and where a double cannot hold it."""
+    if len(values) < fewest:
+        return None
+    with np.errstate(over="ignore", invalid="ignore"):
+        figure = float(measure(values))
+    return figure if np.isfinite(figure) else None
 
 
 def _is_number(column: pd.Series) -> bool:

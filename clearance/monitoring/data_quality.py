@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from clearance.monitoring import bins
 from clearance.monitoring.window_counts import Counts
@@ -59,20 +60,24 @@ class UnitFactor:
     )
     spends: bool = True
 
-    @property
+    @cached_property
     def rows(self) -> int:
         """The values that have a size."""
         return int(self.sizes.sum())
 
-    @property
+    @cached_property
     def value(self) -> float:
         """Powers of ten, at least 0."""
         return abs(self._quantile(0.5) - self.median_size)
 
+    @cached_property
+    def _cumulated(self) -> Counts:
+        return np.cumsum(self.sizes)
+
     def interval(self, confidence: float) -> tuple[float, float]:
         """Bounds at this confidence."""
         rows = self.rows
-        place = int(stats.binom.ppf((1 - confidence) / 2, rows, 0.5))
+        place = _binomial_quantile((1 - confidence) / 2, rows)
         low, high = (self._quantile(share) for share in (place / rows, 1 - place / rows))
         ends = sorted((low - self.median_size, high - self.median_size))
         nearest = 0.0 if ends[0] <= 0 <= ends[1] else min(map(abs, ends))
@@ -83,13 +88,13 @@ class UnitFactor:
         edges = bins.size_edges()
         larger = int(self.sizes[edges >= self.median_size + limit].sum())
         smaller = int(self.sizes[edges + 1 / bins.SIZE_STEPS <= self.median_size - limit].sum())
-        return float(min(1.0, 2 * stats.binom.sf(max(larger, smaller) - 1, self.rows, 0.5)))
+        return min(1.0, 2 * _at_least(max(larger, smaller), self.rows))
 
     def p_below(self, limit: float) -> float:
         """The probability of values so near to the reference if half of them were further off than that."""
         edges = bins.size_edges()
         near = (edges + 1 / bins.SIZE_STEPS >= self.median_size - limit) & (edges <= self.median_size + limit)
-        return float(stats.binom.sf(int(self.sizes[near].sum()) - 1, self.rows, 0.5))
+        return _at_least(int(self.sizes[near].sum()), self.rows)
 
     def false_alarm(self, limit: float) -> float | None:
         """About 0 above half a power of ten: the median of such a size does not move by chance."""
@@ -100,8 +105,19 @@ class UnitFactor:
 
     def _quantile(self, share: float) -> float:
         """The quantile of the sizes, as a power of ten: linear within a cell."""
-        cumulated = np.cumsum(self.sizes)
+        cumulated = self._cumulated
         target = min(max(share * self.rows, 0.5), self.rows - 0.5)
         cell = int(np.searchsorted(cumulated, target, side="left"))
         inside = (target - (cumulated[cell] - self.sizes[cell])) / self.sizes[cell]
         return float(bins.size_edges()[cell] + inside / bins.SIZE_STEPS)
+
+
+def _at_least(count: int, rows: int) -> float:
+    """The probability of at least so many heads in `rows` throws of a fair coin."""
+    return 1.0 if count <= 0 else float(special.bdtrc(count - 1, rows, 0.5))
+
+
+def _binomial_quantile(share: float, rows: int) -> int:
+    """The smallest number of heads that `rows` throws of a fair coin do not exceed with this probability."""
+    place = max(0, math.ceil(float(special.bdtrik(share, rows, 0.5))))
+    return place - 1 if place and special.bdtr(place - 1, rows, 0.5) >= share else place

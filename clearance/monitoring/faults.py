@@ -40,7 +40,7 @@ COUNTED_MEANWHILE = ErrorKind(
 COUNTS_UNREADABLE = ErrorKind(
     "monitoring.counts_unreadable",
     IntegrityError,
-    "the counts number {number} of {database} are not what a monitor writes ({why})",
+    "the counts of {day} in {database} are not what a monitor writes ({why})",
     "restore a backup, or delete it: the monitor then counts again what the log of decisions has",
 )
 LOOK_UNREADABLE = ErrorKind(

@@ -19,9 +19,9 @@ from clearance import wording
 from clearance.documents.baseline_document import BaselineDocument
 from clearance.documents.look_document import LiveFinding, Look
 from clearance.documents.measurement import Outcome
-from clearance.monitoring import budget, judgement, measure, sums, windows
+from clearance.monitoring import budget, fairness, judgement, measure, sums, windows
 from clearance.monitoring.measure import LiveEvidence
-from clearance.monitoring.store import VersionKey
+from clearance.monitoring.store import CountedDay, VersionKey
 from clearance.monitoring.watched_version import JudgingPolicy
 from clearance.monitoring.window_counts import WindowCounts
 from clearance.monitoring.windows import HOUR, Span
@@ -104,9 +104,15 @@ def due_bases(
             yield "unlabelled"
 
 
+def due_at(span: Span, basis: Basis, terms: MonitoringTerms) -> dt.datetime:
+    """When the look at the window was due: looks are made in this order."""
+    labels = basis in ("labels", "unlabelled")
+    return span.end + (dt.timedelta(days=terms.label_delay_days) if labels else GRACE)
+
+
 def _labels_expected(span: Span, terms: MonitoringTerms, now: dt.datetime) -> bool:
     waits = any(rule.metric in measure.NEED_LABELS for rule in terms.rules)
-    return waits and now >= span.end + dt.timedelta(days=terms.label_delay_days)
+    return waits and now >= due_at(span, "labels", terms)
 
 
 def label_share(counts: WindowCounts) -> float:
@@ -114,25 +120,19 @@ def label_share(counts: WindowCounts) -> float:
     return sum(counts.labelled.values()) / counts.rows if counts.rows else 0.0
 
 
-def counted(
-    span: Span, hours: Mapping[dt.datetime, WindowCounts], zone: ZoneInfo, watched: Watched
-) -> CountedWindow:
-    """The window's counts from those by the hour."""
-    inside = sorted(hour for hour in hours if span.start <= hour < span.end)
-    by_day: dict[str, list[WindowCounts]] = {}
-    for hour in inside:
-        by_day.setdefault(windows.day_of(hour, zone).isoformat(), []).append(hours[hour])
-    days = {day: sums.add(parts) for day, parts in by_day.items()}
+def counted(span: Span, by_day: Mapping[dt.date, CountedDay], watched: Watched) -> CountedWindow:
+    """The window's counts from those of its days."""
+    inside = {day: by_day[day] for day in span.days if day in by_day}
     baseline = watched.baseline
     cells = {} if baseline is None else {name: it.bins.size for name, it in baseline.features.items()}
     scores = 0 if baseline is None or baseline.score is None else baseline.score.bins.size
-    total = sums.add([sums.empty(cells, scores), *days.values()])
-    busy = tuple(hour for hour in inside if hours[hour].rows)
+    total = sums.add([sums.empty(cells, scores), *(day.counts for day in inside.values())])
+    busy = tuple(hour for day in inside.values() for hour in day.hours)
     return CountedWindow(
         span=span,
         counts=replace(
             total,
-            by_day={day: part.features for day, part in days.items()},
+            by_day={day.isoformat(): counted_day.counts.features for day, counted_day in inside.items()},
             quiet_hours=_hours_in_service(span, watched) - len(busy),
         ),
         hours=busy,
@@ -198,7 +198,8 @@ def _findings(
             _too_few(finding, window.counts.rows, terms.minimum_rows) if spend else finding
             for finding, spend in zip(findings, spends, strict=True)
         )
-    return findings
+    by_id = {rule.id: rule for rule in rules}
+    return tuple(_with_groups(finding, by_id[finding.rule], evidence) for finding in findings)
 
 
 def _too_few(finding: LiveFinding, rows: int, minimum: int) -> LiveFinding:
@@ -206,6 +207,19 @@ def _too_few(finding: LiveFinding, rows: int, minimum: int) -> LiveFinding:
         return finding
     reason = f"{wording.counted(rows, 'decision')} in the window, and a look needs {minimum:,}"
     return replace(finding, outcome=Outcome.INSUFFICIENT_EVIDENCE, rows_needed=minimum, reason=reason)
+
+
+def _with_groups(finding: LiveFinding, rule: LiveRule, evidence: LiveEvidence) -> LiveFinding:
+    """The finding with favourable and all decisions of each group that is large enough to be named."""
+    if finding.subject is None or finding.subject not in rule.read_for:
+        return finding
+    cells = fairness.decisions_by_group(finding.subject, evidence.counts, evidence.baseline)
+    groups = {
+        name: (group.selected, group.count)
+        for name, group in cells.items()
+        if group.count >= rule.minimum_support
+    }
+    return replace(finding, groups=groups)
 
 
 def _notes(watched: Watched, terms: MonitoringTerms, window: CountedWindow, basis: Basis) -> Iterator[str]:

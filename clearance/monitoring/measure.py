@@ -14,7 +14,7 @@ import numpy as np
 from clearance.documents.baseline_document import BaselineDocument, FeatureBins, FeatureReference
 from clearance.documents.look_document import Window
 from clearance.inference_log.records import FAVOURABLE, UNFAVOURABLE
-from clearance.monitoring import season
+from clearance.monitoring import bins, figures, season
 from clearance.monitoring.data_quality import ExactCount, UnitFactor
 from clearance.monitoring.effects import Effect, Hypothesis
 from clearance.monitoring.statistics import distribution, normal, rates
@@ -70,6 +70,8 @@ def _effects(rule: LiveRule, evidence: LiveEvidence) -> Iterator[tuple[str | Non
         for name in _named_features(rule, baseline):
             if name not in baseline.features or baseline.features[name].bins.kind == "number":
                 yield name, _unit_factor(name, counts, baseline)
+    elif figures.reads(rule.metric):
+        yield from figures.effects_of(rule, counts, baseline, evidence.terms)
     else:
         yield None, normal.undefined(_NOT_FROM_COUNTS, counts.rows)
 
@@ -122,7 +124,8 @@ def _of_cells(rule: LiveRule, evidence: LiveEvidence) -> Iterator[tuple[str | No
 def _score_effect(metric: str, evidence: LiveEvidence) -> Effect:
     if evidence.baseline.score is None:
         return normal.undefined("the version gives decisions alone", evidence.counts.rows)
-    return _cell_effect(metric, evidence.counts.score, evidence.baseline.score, None, evidence)
+    live, reference = bins.halved(evidence.counts.score, evidence.baseline.score)
+    return _cell_effect(metric, live, reference, None, evidence)
 
 
 def _cell_effect(
@@ -143,8 +146,8 @@ def _decisions(counts: WindowCounts, baseline: BaselineDocument) -> tuple[Counts
         live[decision] += count
     for _, _, decision, count in baseline.cells:
         before[decision] += count
-    bins = FeatureBins(kind="category", categories=(UNFAVOURABLE, FAVOURABLE))
-    return live, FeatureReference(bins=bins, counts=tuple(before.tolist()))
+    two = FeatureBins(kind="category", categories=(UNFAVOURABLE, FAVOURABLE))
+    return live, FeatureReference(bins=two, counts=tuple(before.tolist()))
 
 
 def _named_features(rule: LiveRule, baseline: BaselineDocument) -> tuple[str, ...]:

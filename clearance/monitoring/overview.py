@@ -103,8 +103,8 @@ def _label_share(engine: sa.Engine, key: VersionKey, looks: Sequence[Look]) -> f
     if not due:
         return None
     start, end = (dt.datetime.fromisoformat(moment) for moment in (due[0].window.start, due[0].window.end))
-    counts = sums.add([sums.empty(), *store.hours(engine, key, start, end).values()])
-    return looking.label_share(counts)
+    days = store.days(engine, key, start, end, dt.datetime.date).values()
+    return looking.label_share(sums.add([sums.empty(), *(day.counts for day in days)]))
 
 
 def _open_alert(alert: Alert) -> OpenAlert:

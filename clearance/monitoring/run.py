@@ -9,9 +9,11 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
+from operator import itemgetter
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -24,7 +26,7 @@ from clearance.errors import ClearanceError
 from clearance.feature_store import FeatureSettings
 from clearance.inference_log import InferenceLog
 from clearance.inference_log.reading import LoggedDecision
-from clearance.monitoring import counting, database, faults, looking, store, watched_version, windows
+from clearance.monitoring import alerts, counting, database, faults, looking, store, watched_version, windows
 from clearance.monitoring.counting import Decided
 from clearance.monitoring.looking import CountedWindow, Watched
 from clearance.monitoring.store import VersionHour, VersionKey
@@ -32,7 +34,7 @@ from clearance.monitoring.watched_version import JudgingPolicy, WatchedVersion
 from clearance.monitoring.window_counts import Groups, WindowCounts
 from clearance.policy import judgement, policy_file
 from clearance.policy.monitoring_terms import MonitoringTerms
-from clearance.promotion import inference_trail, session, version_record
+from clearance.promotion import inference_trail, monitoring_policy, session, version_record
 from clearance.promotion.session import LedgerSession
 from clearance.trust.roles import Right
 
@@ -43,7 +45,7 @@ REASON = "monitoring"
 
 @dataclass(frozen=True, kw_only=True)
 class MonitorRun:
-    """What a run did: decisions it counted, looks it made or was asked to show, and what was odd.
+    """What a run did: decisions it counted, looks it made or was asked to show, what was odd, what followed.
 
     `outcome` is the worst of the looks; not evaluated where there is none. `newest` is the version that
     decides or decided last, and `terms` how its policy, or the one that was asked for, has it watched.
@@ -55,6 +57,7 @@ class MonitorRun:
     notes: tuple[str, ...] = ()
     newest: VersionKey
     terms: MonitoringTerms | None
+    consequences: tuple[str, ...] = ()
 
     @property
     def outcome(self) -> Outcome:
@@ -114,6 +117,49 @@ def run(
     """
     if request.since and request.until and request.since > request.until:
         raise faults.DAYS_REVERSED(since=request.since, until=request.until)
+    with opened(root, features=features, identity=identity, clock=clock) as (monitor, log):
+        count, notes = count_new(monitor, log)
+        looks, remarks = look(monitor, request)
+        terms = {number: version.judging.policy.monitoring for number, version in monitor.versions.items()}
+        newest = watched(monitor)[-1].key
+        judging = _given(request) or monitor.version(newest.version).judging
+    consequences = react(root, monitor, terms) if request.policy is None else []
+    return MonitorRun(
+        model=monitor.name,
+        counted=count,
+        looks=tuple(looks),
+        notes=(*notes, *remarks),
+        newest=newest,
+        terms=judging.policy.monitoring,
+        consequences=tuple(consequences),
+    )
+
+
+def react(root: Path, monitor: Monitor, terms: Mapping[int, MonitoringTerms | None]) -> list[str]:
+    """Draw the consequences of every look that has none yet, in order; what happened, a sentence each.
+
+    The project's policy of today says whom to tell; where it says nothing, that of the version does. Each
+    look is marked after its consequences are written down, so a kill repeats `alerts.react` and no alert.
+    """
+    today = monitoring_policy.terms(root)
+    lines = []
+    for stored in store.unreacted(monitor.engine, monitor.name):
+        applying = today or terms.get(stored.look.version)
+        if applying is not None:
+            lines += alerts.react(root, stored.look, applying, now=monitor.now).lines()
+        store.mark_reacted(monitor.engine, stored.number)
+    return lines
+
+
+@contextmanager
+def opened(
+    root: Path,
+    *,
+    features: FeatureSettings | None = None,
+    identity: str | None = None,
+    clock: Callable[[], dt.datetime] = _now,
+) -> Iterator[tuple[Monitor, InferenceLog]]:
+    """What a run works with, and the log of decisions. Raises as `run`."""
     name = params.load(root / paths.PARAMS).name
     engine = database.open(root)
     with ExitStack() as stack:
@@ -125,21 +171,17 @@ def run(
             if features is None
             else _grouping(stack.enter_context(feature_store.open(root, features)))
         )
-        monitor = Monitor(
-            name=name, acting=acting, server=registry.connect(), engine=engine, groups=groups, now=clock()
+        yield (
+            Monitor(
+                name=name,
+                acting=acting,
+                server=registry.connect(),
+                engine=engine,
+                groups=groups,
+                now=clock(),
+            ),
+            log,
         )
-        count, notes = count_new(monitor, log)
-        looks, remarks = look(monitor, request)
-        newest = watched(monitor)[-1].key
-        judging = _given(request) or monitor.version(newest.version).judging
-    return MonitorRun(
-        model=name,
-        counted=count,
-        looks=tuple(looks),
-        notes=(*notes, *remarks),
-        newest=newest,
-        terms=judging.policy.monitoring,
-    )
 
 
 def _given(request: Request) -> JudgingPolicy | None:
@@ -197,7 +239,7 @@ def count_batch(
             odd["of another model are not counted"] += 1
         elif decision.inference is None:
             odd["were erased before they were counted"] += 1
-        elif decision.model.digest != monitor.version(decision.model.version).content:
+        elif not is_own(monitor, decision):
             odd["name a version by another evidence digest than it has; they are not counted"] += 1
         else:
             hour = counting.hour_of(decision)
@@ -211,6 +253,12 @@ def count_batch(
         for number, decided in of_version.items()
         for hour, part in counting.count(monitor.version(number), decided).items()
     }
+
+
+def is_own(monitor: Monitor, decision: LoggedDecision) -> bool:
+    """Whether it is a decision of a version of the model, by the evidence digest that the version has."""
+    reference = decision.model
+    return reference.name == monitor.name and reference.digest == monitor.version(reference.version).content
 
 
 # Looking
@@ -280,25 +328,29 @@ def _new_looks(
             span, made, terms, monitor.now, decided=any(span.start <= hour < span.end for hour in busy)
         )
     ]
+    steps = [
+        (looking.due_at(window.span, basis, terms), place, window, basis)
+        for place, window in enumerate(_counted(monitor, target, due, ZoneInfo(terms.timezone)))
+        for basis in looking.due_bases(window, made, terms, monitor.now)
+    ]
     looks = []
-    for window in _counted(monitor, target, due, ZoneInfo(terms.timezone)):
-        for basis in looking.due_bases(window, made, terms, monitor.now):
-            result = looking.look(target, judging, window, basis)
-            if store.save_look(monitor.engine, result, monitor.now) is not None:
-                looks.append(result)
+    for _, _, window, basis in sorted(steps, key=itemgetter(0, 1)):
+        result = looking.look(target, judging, window, basis)
+        if store.save_look(monitor.engine, result, monitor.now) is not None:
+            looks.append(result)
     return looks
 
 
 def _counted(
     monitor: Monitor, target: Watched, spans: Sequence[windows.Span], zone: ZoneInfo
 ) -> Iterator[CountedWindow]:
-    """The counts of these windows; the hours are read once."""
+    """The counts of these windows; their hours are read once."""
     if not spans:
         return
     start, end = min(span.start for span in spans), max(span.end for span in spans)
-    hours = store.hours(monitor.engine, target.key, start, end)
+    days = store.days(monitor.engine, target.key, start, end, partial(windows.day_of, zone=zone))
     for span in spans:
-        yield looking.counted(span, hours, zone, target)
+        yield looking.counted(span, days, target)
 
 
 def _again(

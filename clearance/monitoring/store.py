@@ -7,8 +7,9 @@ counts, so whatever is killed, no decision is counted twice and none is lost.
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ from clearance.monitoring import bins, database, faults, sums
 from clearance.monitoring.window_counts import WindowCounts
 
 _HOUR = "%Y-%m-%dT%H"
+_TOGETHER = 500
 
 POSITIONS = sa.Table(
     "clearance_monitoring_positions",
@@ -95,6 +97,14 @@ class VersionKey:
         )
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CountedDay:
+    """The counts of a calendar day, and the hours that have any."""
+
+    counts: WindowCounts
+    hours: tuple[dt.datetime, ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class StoredLook:
     """A look with its number in the store."""
@@ -125,7 +135,7 @@ def add_counts(
     """
     with database.transaction(engine) as connection:
         _move(connection, log, model, after, until)
-        _insert_counts(connection, model, counts)
+        insert_counts(connection, model, counts)
 
 
 def _move(connection: sa.Connection, log: str, model: str, after: int, until: int) -> None:
@@ -143,7 +153,8 @@ def _move(connection: sa.Connection, log: str, model: str, after: int, until: in
         raise faults.COUNTED_MEANWHILE()
 
 
-def _insert_counts(connection: sa.Connection, model: str, counts: Mapping[VersionHour, WindowCounts]) -> None:
+def insert_counts(connection: sa.Connection, model: str, counts: Mapping[VersionHour, WindowCounts]) -> None:
+    """Add these counts in a transaction that is open."""
     rows = [
         {
             "model": model,
@@ -176,27 +187,80 @@ def busy_hours(engine: sa.Engine, key: VersionKey) -> list[dt.datetime]:
     return [_hour(hour) for (hour,) in _rows(engine, query)]
 
 
-def hours(
-    engine: sa.Engine, key: VersionKey, start: dt.datetime, end: dt.datetime
-) -> dict[dt.datetime, WindowCounts]:
-    """The counts of a version by the hour, from `start` until before `end`; hours without any are left out.
+def days(
+    engine: sa.Engine,
+    key: VersionKey,
+    start: dt.datetime,
+    end: dt.datetime,
+    day_of: Callable[[dt.datetime], dt.date],
+) -> dict[dt.date, CountedDay]:
+    """The counts of a version from the hour `start` until before `end`, by the day that `day_of` names.
 
-    Raises IntegrityError when they are not what a monitor wrote.
+    Days without any are left out. Raises IntegrityError when they are not what a monitor wrote.
     """
     query = (
-        sa.select(COUNTS.c.number, COUNTS.c.hour, COUNTS.c.body)
+        sa.select(COUNTS.c.hour, COUNTS.c.body)
         .where(key.of(COUNTS), COUNTS.c.hour >= start.strftime(_HOUR), COUNTS.c.hour < end.strftime(_HOUR))
         .order_by(COUNTS.c.hour, COUNTS.c.number)
     )
-    parts: dict[dt.datetime, list[WindowCounts]] = {}
-    for number, hour, body in _rows(engine, query):
-        try:
-            part = sums.of_text(body, bins.SIZES)
-        except (ValueError, KeyError, TypeError, IndexError) as error:
-            label = database_urls.label(engine.url)
-            raise faults.COUNTS_UNREADABLE(number=number, database=label, why=error) from None
-        parts.setdefault(_hour(hour), []).append(part)
-    return {hour: sums.add(of_hour) for hour, of_hour in parts.items()}
+    texts: dict[dt.date, list[tuple[dt.datetime, str]]] = {}
+    for name, body in _rows(engine, query):
+        hour = _hour(name)
+        texts.setdefault(day_of(hour), []).append((hour, body))
+    return {day: _counted_day(engine, day, parts) for day, parts in texts.items()}
+
+
+def _counted_day(engine: sa.Engine, day: dt.date, parts: Sequence[tuple[dt.datetime, str]]) -> CountedDay:
+    try:
+        counts = sums.of_texts([body for _, body in parts], bins.SIZES)
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        raise faults.COUNTS_UNREADABLE(
+            day=day, database=database_urls.label(engine.url), why=type(error).__name__
+        ) from None
+    return CountedDay(counts=counts, hours=tuple(sorted({hour for hour, _ in parts})))
+
+
+def label_key(decision: str) -> str:
+    """What the store keeps of the id of a decision whose label is known."""
+    return hashlib.sha256(f"clearance/label/1 {decision}".encode()).hexdigest()
+
+
+def known_labels(connection: sa.Connection, model: str, keys: Sequence[str]) -> dict[str, int]:
+    """The labels that are known, by `label_key`."""
+    known: dict[str, int] = {}
+    for start in range(0, len(keys), _TOGETHER):
+        query: sa.Select[Any] = sa.select(LABELS.c.decision, LABELS.c.label).where(
+            LABELS.c.model == model, LABELS.c.decision.in_(keys[start : start + _TOGETHER])
+        )
+        known |= {row[0]: row[1] for row in connection.execute(query)}
+    return known
+
+
+def put_labels(
+    connection: sa.Connection,
+    model: str,
+    labels: Mapping[str, tuple[int, dt.datetime]],
+    before: Mapping[str, int],
+    *,
+    oldest: dt.datetime,
+) -> None:
+    """Keep labels (and the hour of their decision) by `label_key`; those known `before` are replaced.
+
+    Labels of decisions before `oldest` are deleted.
+    """
+    rows = [
+        {"model": model, "decision": key, "label": label, "hour": hour.strftime(_HOUR)}
+        for key, (label, hour) in labels.items()
+        if key not in before
+    ]
+    if rows:
+        connection.execute(LABELS.insert(), rows)
+    for key, (label, _) in labels.items():
+        if key in before and before[key] != label:
+            same = sa.and_(LABELS.c.model == model, LABELS.c.decision == key)
+            connection.execute(LABELS.update().where(same).values(label=label))
+    old = sa.and_(LABELS.c.model == model, LABELS.c.hour < oldest.strftime(_HOUR))
+    connection.execute(LABELS.delete().where(old))
 
 
 def save_look(engine: sa.Engine, look: Look, made: dt.datetime) -> int | None:

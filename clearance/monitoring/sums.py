@@ -6,7 +6,8 @@ Pure. Cells are lists in the order of the baseline's bins; what is mostly zero i
 from __future__ import annotations
 
 import json
-from collections import Counter, defaultdict
+import math
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -28,6 +29,8 @@ def empty(sizes: Mapping[str, int] | None = None, score: int = 0) -> WindowCount
 
 def add(parts: Sequence[WindowCounts]) -> WindowCounts:
     """The counts of all parts together. Cells of different baselines raise ValueError."""
+    if len(parts) == 1:
+        return parts[0]
     numbers = {name: sum(getattr(part, name) for part in parts) for name in _NUMBERS}
     return WindowCounts(
         features=_sum_of_cells([part.features for part in parts]),
@@ -59,9 +62,10 @@ def _total(cells: Sequence[Counts]) -> Counts:
 
 
 def _sum_of_counts(parts: Iterable[Mapping[Any, int]]) -> dict[Any, int]:
-    total: Counter[Any] = Counter()
+    total: dict[Any, int] = {}
     for part in parts:
-        total.update(part)
+        for key, count in part.items():
+            total[key] = total.get(key, 0) + count
     return {key: count for key, count in total.items() if count}
 
 
@@ -101,46 +105,82 @@ def to_text(counts: WindowCounts) -> str:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
-def of_text(text: str, sizes: int) -> WindowCounts:
-    """The counts that `to_text` wrote; `sizes` is how many cells of sizes there are.
+def of_texts(texts: Sequence[str], sizes: int) -> WindowCounts:
+    """The sum of counts that `to_text` wrote; `sizes` is how many cells of sizes there are.
 
-    Raises ValueError, KeyError or TypeError on anything else.
+    Adds before it builds. Raises an exception of Python on anything else.
     """
-    document = json.loads(text)
-    groups = [tuple((name, group) for name, group in pairs) for pairs in document.get("groups", ())]
+    documents = [json.loads(text) for text in texts]
+    score = [document["score"] for document in documents if "score" in document]
     return WindowCounts(
-        rows=document.get("rows", 0),
-        features=_cells(document.get("features", {})),
-        score=np.array(document.get("score", ()), dtype=np.int64),
-        decisions={(groups[at], *rest): count for at, *rest, count in document.get("decisions", ())},
-        labelled={(groups[at], *rest): count for at, *rest, count in document.get("labelled", ())},
-        sizes={name: _of_pairs(pairs, sizes) for name, pairs in document.get("sizes", {}).items()},
+        features=_sum_of_lists([document.get("features", {}) for document in documents]),
+        score=np.array(score, dtype=np.int64).sum(axis=0) if score else np.zeros(0, dtype=np.int64),
+        decisions=_sum_of_rows(documents, "decisions"),
+        labelled=_sum_of_rows(documents, "labelled"),
+        sizes=_sum_of_pairs([document.get("sizes", {}) for document in documents], sizes),
         contributions={
             name: Contributions(rows=rows, total=total, squares=squares)
-            for name, (rows, total, squares) in document.get("contributions", {}).items()
+            for name, (rows, total, squares) in _sum_of_triples(
+                [document.get("contributions", {}) for document in documents]
+            ).items()
         },
-        repeated=document.get("repeated", 0),
-        violations=document.get("violations", 0),
-        skew_tried=document.get("skew_tried", 0),
-        skewed=document.get("skewed", 0),
+        **{name: sum(document.get(name, 0) for document in documents) for name in _NUMBERS},
     )
+
+
+def _columns(parts: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    columns: dict[str, list[Any]] = defaultdict(list)
+    for part in parts:
+        for name, value in part.items():
+            columns[name].append(value)
+    return columns
+
+
+def _sum_of_lists(parts: Iterable[Mapping[str, Sequence[int]]]) -> dict[str, Counts]:
+    return {name: np.array(lists, dtype=np.int64).sum(axis=0) for name, lists in _columns(parts).items()}
+
+
+def _sum_of_pairs(parts: Iterable[Mapping[str, Sequence[Sequence[int]]]], size: int) -> dict[str, Counts]:
+    tables = {}
+    for name, lists in _columns(parts).items():
+        tables[name] = cells = np.zeros(size, dtype=np.int64)
+        for pairs in lists:
+            for at, count in pairs:
+                cells[at] += count
+    return tables
+
+
+def _sum_of_triples(parts: Iterable[Mapping[str, Sequence[float]]]) -> dict[str, tuple[int, float, float]]:
+    return {
+        name: (
+            sum(rows for rows, _, _ in triples),
+            math.fsum(total for _, total, _ in triples),
+            math.fsum(squares for _, _, squares in triples),
+        )
+        for name, triples in _columns(parts).items()
+    }
+
+
+def _sum_of_rows(documents: Sequence[Mapping[str, Any]], name: str) -> dict[Any, int]:
+    """The counts by groups and cells; groups are looked up once a document, for they are slow keys."""
+    numbers: dict[Groups, int] = {}
+    total: dict[tuple[int, ...], int] = {}
+    for document in documents:
+        groups = [
+            numbers.setdefault(tuple((attribute, group) for attribute, group in pairs), len(numbers))
+            for pairs in document.get("groups", ())
+        ]
+        for at, *cells, count in document.get(name, ()):
+            key = (groups[at], *cells)
+            total[key] = total.get(key, 0) + count
+    names = list(numbers)
+    return {(names[at], *cells): count for (at, *cells), count in total.items() if count}
 
 
 def _rows(counts: Mapping[Any, int], groups: dict[Groups, int]) -> list[list[int]]:
     return [[groups.setdefault(key[0], len(groups)), *key[1:], count] for key, count in counts.items()]
 
 
-def _cells(lists: Mapping[str, Sequence[int]]) -> dict[str, Counts]:
-    return {name: np.array(cells, dtype=np.int64) for name, cells in lists.items()}
-
-
 def _pairs(cells: Counts) -> list[list[int]]:
     filled = np.flatnonzero(cells)
     return [[int(at), int(cells[at])] for at in filled]
-
-
-def _of_pairs(pairs: Sequence[Sequence[int]], size: int) -> Counts:
-    cells = np.zeros(size, dtype=np.int64)
-    for at, count in pairs:
-        cells[at] = count
-    return cells

@@ -36,6 +36,14 @@ class Span:
         return Window(period=self.period, start=self.start.strftime(_FORMAT), end=self.end.strftime(_FORMAT))
 
     @property
+    def days(self) -> Iterator[dt.date]:
+        """Its calendar days."""
+        day, after = self.day, _next_first(self.period, self.day)
+        while day < after:
+            yield day
+            day += dt.timedelta(days=1)
+
+    @property
     def hours(self) -> int:
         """How many hours it has."""
         return (self.end - self.start) // HOUR

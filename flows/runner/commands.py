@@ -30,8 +30,11 @@ def run(
     log: Path,
     on_line: OnLine,
     env: Mapping[str, str],
-) -> None:
+    ends: frozenset[int] = frozenset({ExitCode.PASS, ExitCode.LAPSED}),
+) -> int:
     """Run `command` with the variables `env`; each line it writes goes to the file `log` and to `on_line`.
+
+    Returns its exit status, one of `ends`: those that are no fault.
 
     Raises UnavailableError when the child says that another try may help, ReleaseRefused when it refuses,
     ClearanceError when it fails otherwise or takes longer than `timeout` seconds, `RunEnded` when the run is
@@ -51,12 +54,13 @@ def run(
         end = children.run(command, cwd=cwd, env={**env, "PATH": path}, timeout=timeout, on_line=record)
     if end.timed_out:
         raise faults.STEP_TIMED_OUT(step=step, seconds=timeout, log=log)
+    if end.status in ends:  # a lapsed champion stands in the receipt
+        return end.status
     if end.status == ExitCode.REFUSED and last:
         raise faults.STEP_REFUSED(step=step, reason=last[-1], log=log)
-    if end.status not in (ExitCode.PASS, ExitCode.LAPSED):  # a lapsed champion stands in the receipt
-        kind = faults.STEP_UNAVAILABLE if end.status == ExitCode.TRANSIENT else faults.STEP_FAILED
-        reason, hint = _reason_and_hint(end.status, list(last), log)
-        raise kind(step=step, reason=reason, hint=hint)
+    kind = faults.STEP_UNAVAILABLE if end.status == ExitCode.TRANSIENT else faults.STEP_FAILED
+    reason, hint = _reason_and_hint(end.status, list(last), log)
+    raise kind(step=step, reason=reason, hint=hint)
 
 
 def _reason_and_hint(status: int, lines: Sequence[str], log: Path) -> tuple[str, str]:
