@@ -59,7 +59,7 @@ HEAVY = (
     *("test_ledger_crashes.py", "test_lineage.py", "test_repair.py", "test_report_page.py"),
     *("test_sampled_data.py", "test_sampling.py", "test_snapshot.py", "test_train.py", "test_validate.py"),
     *("test_external_files.py", "test_external_sandbox.py", "test_validate_model.py", "test_workspace.py"),
-    *("test_monitor_task.py", "test_observed_table.py", "test_workspace.py"),
+    *("test_monitor_task.py", "test_monitoring_page.py", "test_observed_table.py", "test_workspace.py"),
     *("test_inference_log_crashes.py", "test_inference_log_faults.py"),
     *("test_contributions_exact.py", "test_reasons.py", "test_row_plan.py"),
 )
