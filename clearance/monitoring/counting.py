@@ -28,7 +28,7 @@ from clearance.monitoring.window_counts import Contributions, Groups, WindowCoun
 
 Numbers = npt.NDArray[np.float64]
 
-EARLY, LATE = dt.timedelta(minutes=5), dt.timedelta(days=2)
+EARLY, LATE = dt.timedelta(minutes=5), dt.timedelta(days=31)
 """How far the time of a decision may be after, and before, the time at which the log took it."""
 
 

@@ -26,6 +26,7 @@ from clearance.errors import ClearanceError
 from clearance.feature_store import FeatureSettings
 from clearance.inference_log import InferenceLog
 from clearance.inference_log.reading import LoggedDecision
+from clearance.ledger import times
 from clearance.monitoring import alerts, counting, database, faults, looking, store, watched_version, windows
 from clearance.monitoring.counting import Decided
 from clearance.monitoring.looking import CountedWindow, Watched
@@ -41,6 +42,8 @@ from clearance.trust.roles import Right
 TOGETHER = 2_000
 """Decisions that are counted in one transaction."""
 REASON = "monitoring"
+LATE = dt.timedelta(days=1)
+"""Decisions that the log took so long after they were made are mentioned."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -245,6 +248,8 @@ def count_batch(
             hour = counting.hour_of(decision)
             if hour != windows.hour_of(decision.inference.time):
                 odd["state a time that cannot be; they count when the log took them"] += 1
+            elif windows.hour_of(times.parse(decision.at)) - hour > LATE:
+                odd["came late: they count in their own hour, also where its window was judged before"] += 1
             groups = monitor.groups(decision.inference.subject, decision.inference.time)
             own = of_version.setdefault(decision.model.version, [])
             own.append(Decided(hour=hour, inference=decision.inference, groups=groups))
