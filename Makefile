@@ -17,7 +17,7 @@ export PATH := $(abspath $(BIN)):$(PATH)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-fast nightly coverage lint format docs repro verdict rebuild release serve ui bench deps schemas errors \
-  metrics lock upgrade clean reset
+  dashboard metrics lock upgrade clean reset
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -101,6 +101,9 @@ schemas: $(READY)  ## write the JSON Schemas of documents, ledger entries and po
 
 errors: $(READY)  ## write the reference of error codes, docs/errors.md
 	$(BIN)/python -m tools.error_reference
+
+dashboard: $(READY)  ## write the Grafana dashboard, deploy/grafana/clearance.json
+	$(BIN)/python -m tools.grafana_dashboard
 
 metrics: $(READY)  ## write the tables of metrics in docs/fairness.md
 	$(BIN)/python -m tools.metric_table

@@ -67,15 +67,16 @@ class World:
 
 STILL = World(name="independent rows")
 RESTLESS = World(name="season, days (0.6)", season=0.2, days=0.1, memory=0.6)
+LONG_MEMORY = World(name="season, days (0.7)", season=0.2, days=0.2, memory=0.7)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Year:
     """A reference and the year after it: for each feature its reference, and its cells by live day."""
 
-    references: tuple[FeatureReference, ...]
+    references: dict[str, FeatureReference]
     reference_days: tuple[str, ...] | None
-    live: tuple[Counts, ...]
+    live: dict[str, Counts]
     days: tuple[dt.date, ...]
 
 
@@ -90,21 +91,18 @@ def simulate(
 ) -> Year:
     """A reference year of `rows` a day, or of `reference_rows` without days, and a year of `rows` a day."""
     before, after = calendar(REFERENCE_YEAR, reference_days), calendar(LIVE_YEAR)
-    shifts = _shifts(world, [*before, *after], random)
-    references, live = [], []
+    shifts = shifts_of(world, [*before, *after], random)
+    references, live = {}, {}
     for at, feature in enumerate(FEATURES):
-        if reference_rows is None:
-            per_day, total = shifts[: len(before), at], rows
-        else:
-            per_day, total = np.zeros(1), reference_rows
-        model = _Model(feature, per_day, total, random)
-        references.append(model.reference(with_days=reference_rows is None))
-        live.append(model.draw(shifts[len(before) :, at], rows, random))
+        past = shifts[: len(before), at] if reference_rows is None else np.zeros(1)
+        model = Model(feature, past, rows if reference_rows is None else reference_rows, random)
+        references[feature.name] = model.reference(with_days=reference_rows is None)
+        live[feature.name] = model.draw(shifts[len(before) :, at], rows, random)
     days = None if reference_rows is not None else tuple(day.isoformat() for day in before)
-    return Year(references=tuple(references), reference_days=days, live=tuple(live), days=after)
+    return Year(references=references, reference_days=days, live=live, days=after)
 
 
-def _shifts(world: World, days: Sequence[dt.date], random: Random) -> Floats:
+def shifts_of(world: World, days: Sequence[dt.date], random: Random) -> Floats:
     """The shift of each feature on each day."""
     weekday = random.standard_normal((7, len(FEATURES))) * world.season
     weekday -= weekday.mean(axis=0)
@@ -122,7 +120,7 @@ def _autocorrelated(world: World, days: int, size: int, random: Random) -> Float
     return path
 
 
-class _Model:
+class Model:
     """Cells of one feature, made from reference rows, and the probability of each on a day."""
 
     def __init__(self, feature: Feature, shifts: Floats, rows: int, random: Random) -> None:

@@ -223,9 +223,9 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", default=list(PARTS), metavar="part", help=", ".join(PARTS))
     parser.add_argument("--repeats", type=int, default=3, help="runs of each measurement")
     parser.epilog = (
-        "The speed of the ledger, of the log of decisions, of one row and its reasons: "
-        "python -m benchmarks.ledger_speed, python -m benchmarks.inference_log_speed, "
-        "python -m benchmarks.reasons."
+        "The speed of the ledger, of the log of decisions, of one row and its reasons, of drift between two "
+        "tables: python -m benchmarks.ledger_speed, python -m benchmarks.inference_log_speed, "
+        "python -m benchmarks.reasons, python -m benchmarks.drift."
     )
     options = parser.parse_args()
     every = environment.TOOL_DEFAULTS | child_processes.MEMORY

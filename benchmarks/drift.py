@@ -57,7 +57,7 @@ def write_table(path: Path, rows: int, seed: int, shift: float) -> None:
         }
         columns["cells"] = random.binomial(_CELLS - 1, 0.5 + shift / 4, size)
         table = pa.table(columns)
-        writer = writer or pq.ParquetWriter(path, table.schema, compression="zstd")
+        writer = writer or pq.ParquetWriter(path, table.schema)  # with the defaults, as pandas does
         writer.write_table(table, row_group_size=122_880)
     if writer is not None:
         writer.close()
@@ -122,11 +122,11 @@ def main() -> None:
         paths = [str(table) for table in tables]
         words = ["--reference", paths[0], "--current", paths[1], "--threshold", "0.1", "--point", "--json"]
         ours, values = measure([sys.executable, "-m", "tasks.monitor", *words], folder)
-        print(f"  ours              {ours}")
+        print(f"  ours              {ours}", flush=True)
         for method in options.peers:
             command = [sys.executable, "-m", "benchmarks.drift", "--peer", *paths, method]
             theirs, their_values = measure(command, folder)
-            print(f"  evidently {method:7} {theirs}")
+            print(f"  evidently {method:7} {theirs}", flush=True)
             print(f"times faster than {method:7} {theirs.wall / ours.wall:6.1f}   (bar {BARS[method]})")
             print(f"  of CPU time             {theirs.cpu / ours.cpu:6.1f}")
             print(f"memory, part of {method:7} 1/{theirs.memory / ours.memory:4.1f}   (bar 1/{MEMORY_BAR})")

@@ -142,11 +142,11 @@ def main() -> None:
     """Print which columns drifted, the worst first, and end with the exit status of the verdict."""
     options = parse(sys.argv[1:])
     made = look(options, dt.datetime.now(dt.UTC).date())
-    document = json.dumps(made.to_json(), indent=2, ensure_ascii=False) + "\n"
-    if options.report:
-        Path(options.report).write_text(document, encoding="utf-8")
+    document = json.dumps(made.to_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     sys.stdout.write(document if options.json else table_look_text.text(made))
     sys.stdout.flush()
+    if options.report:
+        Path(options.report).write_text(document, encoding="utf-8")
     if options.evidently:
         judged = dict.fromkeys(finding.subject for finding in made.findings if finding.subject is not None)
         evidently_page.write(

@@ -34,6 +34,7 @@ GOVERNANCE = (
     *("test_attempts.py", "test_contract.py", "test_lapse.py", "test_void.py"),
     *("test_approvals_api.py", "test_compare.py", "test_decide.py", "test_erase.py", "test_forged.py"),
     *("test_external_tables.py", "test_decisions_cli.py"),
+    *("test_alert_effects.py", "test_incidents.py", "test_restrictions.py"),
     *("test_governance.py", "test_hostile.py", "test_library.py", "test_rebuild.py", "test_registry.py"),
     *("test_release.py", "test_rollback.py", "test_samples.py", "test_tampering.py", "test_track.py"),
     *(
@@ -58,7 +59,7 @@ HEAVY = (
     *("test_ledger_crashes.py", "test_lineage.py", "test_repair.py", "test_report_page.py"),
     *("test_sampled_data.py", "test_sampling.py", "test_snapshot.py", "test_train.py", "test_validate.py"),
     *("test_external_files.py", "test_external_sandbox.py", "test_validate_model.py", "test_workspace.py"),
-    *("test_monitor_task.py", "test_observed_table.py", "test_workspace.py"),
+    *("test_monitor_task.py", "test_monitoring_page.py", "test_observed_table.py", "test_workspace.py"),
     *("test_inference_log_crashes.py", "test_inference_log_faults.py"),
     *("test_contributions_exact.py", "test_reasons.py", "test_row_plan.py"),
 )

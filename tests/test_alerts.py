@@ -3,6 +3,7 @@
 import datetime as dt
 import http.server
 import json
+import os
 import socket
 import threading
 from collections import Counter
@@ -30,6 +31,7 @@ from tests.support.codes import raises
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr':DeprecationWarning")  # Apprise's own
 PASS, FAIL = Outcome.PASS, Outcome.FAIL
 UNSURE, ABSENT = Outcome.INSUFFICIENT_EVIDENCE, Outcome.NOT_EVALUATED
+NIGHTLY = bool(os.environ.get("CLEARANCE_NIGHTLY"))
 VARIABLE, OTHERS = "CLEARANCE_NOTIFY_URL", "CLEARANCE_NOTIFY_OTHERS"
 
 
@@ -252,6 +254,56 @@ def test_an_alert_that_goes_on_is_retrained_once_the_cool_down_is_over(world: Wo
     assert len(retrained) == 2 and len(set(retrained)) == 2
 
 
+class Population:
+    """Applicants who change for good at certain days; a version fits those it was trained on.
+
+    Trained versions wait for people, who promote them two days later; the last one they never do.
+    """
+
+    CHANGES = (20, 60, 75, 200, 300)
+
+    def __init__(self) -> None:
+        self.fits: dict[int, int] = {1: 0}
+        self.version, self.promoted_at = 1, dict[int, int]()
+
+    def change(self, day: int) -> int:
+        return sum(day >= change for change in self.CHANGES)
+
+    def train(self, day: int) -> None:
+        number = len(self.fits) + 1
+        self.fits[number] = self.change(day)
+        if self.fits[number] < len(self.CHANGES):
+            self.promoted_at[day + 2] = number
+
+    def outcome(self, day: int) -> Outcome:
+        self.version = self.promoted_at.get(day, self.version)
+        return PASS if self.fits[self.version] == self.change(day) else FAIL
+
+
+def test_the_retrain_loop_left_running_for_a_year_neither_storms_nor_sleeps_nor_promotes(
+    world: World,
+) -> None:
+    world.terms = alerting.terms(retraining={"cool_down_days": 14, "most_a_year": 6})
+    people, trained, days = Population(), list[int](), 366 if NIGHTLY else 30
+    for day in range(days):
+        before = len(world.deeds)
+        seen = look(day, finding(people.outcome(day), retrain=True), version=people.version)
+        world.see(seen, day + 1)
+        world.attend(day + 1.5)
+        for kind, _ in world.deeds[before:]:
+            if kind is IntentKind.RETRAINING:
+                trained.append(day + 1)
+                people.train(day + 1)
+    assert trained == [change + 1 for change in people.CHANGES if change < days]
+    assert len(world.alerts()) == len(trained)
+    active = [item for item in world.alerts() if item.is_active]
+    assert len(active) == (days > people.CHANGES[-1])
+    assert people.version == 1 + len(trained) - len(active), "what people do not promote, nobody promotes"
+    news = Counter(item.partition("-")[0] for item in world.told())
+    assert (news["opened"], news["resolved"]) == (len(trained), len(trained) - len(active))
+    assert max(Counter(world.deeds).values()) == 1
+
+
 # Effects that fail
 
 
@@ -277,7 +329,10 @@ def test_one_that_fails_holds_up_no_other(world: World) -> None:
     assert {kind for kind, _ in world.deeds} == {IntentKind.INCIDENT, IntentKind.EVENT}
 
 
-def test_two_processes_send_nothing_twice(world: World) -> None:
+def test_two_processes_send_nothing_twice(
+    world: World, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(database.ADDRESS, address)
     world.away = {IntentKind.NOTICE}
     world.see(look(0, finding()), 1)
     world.away = set()
@@ -293,6 +348,9 @@ def test_two_processes_send_nothing_twice(world: World) -> None:
     for thread in threads:
         thread.join()
     assert world.told() == ["opened"]
+    for day in range(1, 4):
+        world.see(look(day, finding(PASS)), day + 1)
+    assert world.told() == ["opened", "resolved"] and world.alerts()[0].state is State.RESOLVED
 
 
 # A receiver

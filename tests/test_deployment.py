@@ -1,6 +1,11 @@
 """prefect.yaml on a real server with a real worker: deployed, and started through the API as the UI does."""
 
+import datetime as dt
+import os
 import shutil
+import subprocess
+import sys
+import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,8 +15,13 @@ import httpx
 import pytest
 import yaml
 from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.filters import FlowRunFilter
 
 from clearance import files
+from clearance.monitoring import database
+from clearance.monitoring.alerts import store
+from clearance.monitoring.alerts.alert import Intent, IntentKind
+from flows import monitoring_event
 from tests.support import prefect_server, toys
 from tests.support.prefect_server import PrefectServer
 
@@ -89,6 +99,52 @@ def test_nothing_of_this_checkout_is_written_into_prefect_yaml() -> None:
         "flows.alerts.alerts",
     ]
     assert "directory" not in text
+
+
+def test_the_automation_expects_the_event_that_the_monitor_emits() -> None:
+    listed = yaml.safe_load((toys.ROOT / "prefect.yaml").read_text())["deployments"]
+    (trigger,) = next(item["triggers"] for item in listed if item["name"] == "retraining")
+    assert trigger["expect"] == [monitoring_event.NAMES["retrain"]]
+    event = monitoring_event.event("loans", "retrain", "a1.retraining.run", "drift", 3)
+    assert event.id == monitoring_event.event("loans", "retrain", "a1.retraining.run", "drift", 3).id
+    assert event.resource.id == "clearance.model.loans"
+    asked = {name: event.payload[name] for name in trigger["parameters"]}
+    assert asked == {"model": "loans", "intent": "a1.retraining.run"}
+
+
+@pytest.mark.skipif(not os.environ.get("CLEARANCE_NIGHTLY"), reason="a run of the pipeline by an automation")
+def test_an_event_of_the_monitor_starts_one_retraining(
+    client: SyncPrefectClient, toy: Path, prefect: PrefectServer
+) -> None:
+    name = yaml.safe_load((toy / "params.yaml").read_text())["name"]
+    intent = Intent(
+        id="a1.retraining.run",
+        alert="a1",
+        model=name,
+        kind=IntentKind.RETRAINING,
+        body={},
+        due=dt.datetime.now(dt.UTC),
+    )
+    engine = database.open(toy)
+    with database.transaction(engine) as connection:
+        store.want(connection, intent, intent.due)
+    before = (toy / "effects.txt").read_text().split()
+    words = ["-m", "flows.monitoring_event", name, "retrain", intent.id, "drift", "1"]
+    for _ in range(2):
+        subprocess.run([sys.executable, *words], cwd=toy, env=prefect.variables(), check=True, timeout=120)
+    deployment = client.read_deployment_by_name("retraining/retraining")
+    found = FlowRunFilter(deployment_id={"any_": [deployment.id]})
+    end = time.monotonic() + 120
+    while not (runs := client.read_flow_runs(flow_run_filter=found)):
+        assert time.monotonic() < end
+        time.sleep(0.3)
+    states = [prefect_server.ended(client, run.id) for run in runs]
+    assert [state.type.value for state in states] == ["COMPLETED"], [state.message for state in states]
+    assert len(client.read_flow_runs(flow_run_filter=found)) == 1, "an event sent twice is one event"
+    with database.transaction(engine) as connection:
+        (done,) = store.retrainings(connection, name)
+    assert done.result == "judged: exit status 3", "a refusal of the gate is an end of the retraining"
+    assert (toy / "effects.txt").read_text().split() == [*before, "track", "release"]
 
 
 def test_plain_prefect_commands_keep_their_home_in_the_project(

@@ -2,18 +2,21 @@
 
 import datetime as dt
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clearance import inference_log
 from clearance.errors import ExitCode
+from clearance.inference_log import ModelReference, settings
 from clearance.ledger import EntryKind
 from clearance.policy.monitoring_terms import ReportDeadline
 from clearance.promotion import incidents, session
 from clearance.promotion.incidents import Incident, Opening
-from tests.support import governed
+from tests.support import governed, inferences
 from tests.support.codes import raises
 from tests.support.governed import NAME, Place
 
@@ -208,3 +211,26 @@ def test_the_commands_from_opening_to_closing(place: Place) -> None:
     assert place.command(*closed).code == ExitCode.PASS
     listed = place.command("incident", "list")
     assert listed.code == ExitCode.PASS and "closed" in listed.said
+
+
+def test_the_affected_decisions_are_a_query_over_the_log(place: Place) -> None:
+    content = place.proposed(1).content
+    number = start(place)
+    with place.office("otto") as office:
+        soon = dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)
+        incidents.report(office, NAME, number, "until then", decisions_until=soon)
+    address, key = settings.address(place.root), settings.key_path(place.root)
+    asked = ("incident", "decisions", str(number), "--reason", "who was affected", "--json", "--as")
+    with inference_log.open(address, key) as log:
+        wanted, other, foreign = (
+            replace(inferences.inference(), model=ModelReference(name=NAME, version=version, digest=digest))
+            for version, digest in ((1, content), (2, content), (1, "0" * 64))
+        )
+        log.append(wanted, other, foreign)
+    listed = place.command(*asked, "ada")
+    assert listed.code == ExitCode.PASS, listed
+    assert [item["id"] for item in json.loads(listed.said)] == [wanted.id]
+    assert place.command(*asked, "vera").error == "promotion.right_missing"
+    with place.office("otto") as office:
+        incidents.report(office, NAME, number, "it ended before", decisions_until=NOON)
+    assert json.loads(place.command(*asked, "ada").said) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -295,6 +296,45 @@ def test_folders_are_tables(run: Run, tmp_path: Path) -> None:
     assert (status, look.current.rows) == (ExitCode.PASS, 3_000)
 
 
+def test_dates_mean_the_same_in_every_format(run: Run) -> None:
+    days = pd.DataFrame({"day": pd.Timestamp("2026-01-01") + pd.to_timedelta(np.arange(500) % 90, unit="D")})
+    for name in ("days.csv", "days.parquet"):
+        status, look = run(days, written(days, name), "--point", "--columns", "day")
+        assert (status, look.findings[1].value) == (ExitCode.PASS, pytest.approx(0))
+    assert run(days, days + pd.Timedelta("60D"), "--columns", "day")[0] == ExitCode.REFUSED
+
+
+def test_lists_are_not_judged_and_not_passed_when_asked_for(run: Run) -> None:
+    table = pd.DataFrame({"x": np.arange(500) % 5, "tags": [["a"]] * 500})
+    status, look = run(table, table)
+    assert status == ExitCode.PASS
+    assert set(look.not_judged) == {"tags"}
+    status, look = run(table, table, "--columns", "x", "tags")
+    assert status == ExitCode.NOT_EVALUATED
+    assert outcomes(look)["tags"] is Outcome.NOT_EVALUATED
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"a;b\n1;2\n", "data.single_column"),
+        (b"a,b\n1,2,3\n", "data.csv_field_count"),
+        (b"", "data.no_header"),
+        (b"\x1f\x8bx", "data.packed_file"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_one_error_without_settings_of_a_project(
+    run: Run, tmp_path: Path, content: bytes, code: str
+) -> None:
+    (tmp_path / "current.csv").write_bytes(content)
+    with pytest.raises(ClearanceError) as error:
+        run(REFERENCE, "current.csv")
+    assert error.value.code == code
+    assert "current.csv" in error.value.fault
+    assert "source." not in error.value.hint
+    assert "params.yaml" not in error.value.hint
+
+
 def policy_with(tmp_path: Path, *rules: dict[str, Any]) -> str:
     """The demo's policy with these rules on live decisions."""
     content = yaml.safe_load((ROOT / "policies/demo.yaml").read_text(encoding="utf-8"))
@@ -382,6 +422,51 @@ def test_the_text_says_what_failed_first_and_what_was_quiet(
     assert "\x1b" not in "".join(lines)
     look = TableLook.from_json(json.loads((tmp_path / "look.json").read_text(encoding="utf-8")))
     assert look.outcome is Outcome.FAIL
+
+
+def test_the_guide_shows_commands_that_parse_and_lists_every_option() -> None:
+    guide = (ROOT / "docs/monitoring-batch.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```yaml\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
+    containers = [step for block in blocks for step in steps(yaml.safe_load(block))]
+    assert len(containers) == 2
+    for container in containers:
+        assert monitor.parse([str(word) for word in container["args"]]).threshold == 0.1
+    (table,) = re.findall(r"^## Options\n(.*?)^## ", guide, re.MULTILINE | re.DOTALL)
+    options = {
+        f"--{name.replace('_', '-')}" for name in vars(monitor.parse(["--reference=r", "--current=c"]))
+    }
+    assert set(re.findall(r"--[a-z][a-z-]+", table)) == options
+    assert set(re.findall(r"--[a-z][a-z-]+", monitor.ARGUMENTS)) == options
+
+
+def steps(content: Any) -> list[dict[str, Any]]:
+    """The containers, anywhere in a manifest, that run the command."""
+    if isinstance(content, list):
+        return [step for inner in content for step in steps(inner)]
+    if not isinstance(content, dict):
+        return []
+    own = [content] if "tasks.monitor" in content.get("command", ()) else []
+    return own + [step for inner in content.values() for step in steps(inner)]
+
+
+def test_a_wide_table_has_few_lines(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Failed columns have a line each; what is open or quiet is counted."""
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(6)
+    names = [f"x{index}" for index in range(100)]
+    reference = pd.DataFrame(random.normal(size=(3_000, 100)), columns=names)
+    current = pd.DataFrame(random.normal(size=(60, 100)), columns=names)
+    current[names[:15]] += 3
+    words = ["--reference", written(reference, "r.parquet"), "--current", written(current, "c.parquet")]
+    monkeypatch.setattr(sys, "argv", ["tasks.monitor", *words, "--threshold", "0.1"])
+    with pytest.raises(SystemExit):
+        monitor.main()
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(line.startswith("  fail: ") for line in lines) == 15
+    assert len(lines) < 25
+    assert [line for line in lines if re.search(r"insufficient evidence: also .* and \d+ more", line)]
 
 
 EVIDENTLY_PSI = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
 import shutil
 import subprocess
@@ -18,7 +19,8 @@ import yaml
 
 from clearance import feature_store
 from clearance.feature_store import FeatureSettings
-from clearance.monitoring.metrics import Incidents, MonitorMetrics
+from clearance.monitoring import metrics
+from clearance.monitoring.metrics import Incidents, MonitorMetrics, OpenAlert
 from clearance.policy.schema import Policy
 from clearance.serving.access import Role
 from clearance.serving.features import Features
@@ -32,6 +34,7 @@ from tests.support.nightly import NIGHTLY
 from tests.support.observations import NOON, row
 from tests.support.prometheus import DEPLOY, Prometheus, until
 from tests.support.serving import Running
+from tools import grafana_dashboard
 
 installed = pytest.mark.skipif(
     bool(prometheus.MISSING), reason=f"not installed here: {', '.join(prometheus.MISSING)}"
@@ -123,6 +126,15 @@ def test_every_alert_says_how_bad_it_is_what_happened_and_what_to_do() -> None:
         severity = rule["labels"]["severity"]
         assert severity in ("serious", "warn") or "$labels.severity" in severity, name
         assert set(rule["annotations"]) == {"summary", "next"}, name
+
+
+def test_the_guide_names_every_alert_and_every_metric_of_the_monitor() -> None:
+    guide = (DEPLOY.parents[1] / "docs/prometheus.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `(Clearance\w+)` \|", guide, re.MULTILINE)) == set(ALERTS)
+    due = dt.datetime(2026, 12, 14, tzinfo=dt.UTC)
+    text = metrics.text(looks.watch(label_share=0.5, incidents=Incidents(next_deadline=due)))
+    for name in re.findall(r"^# TYPE clearance_monitor(\w+) ", text, re.MULTILINE):
+        assert f"{name.removeprefix('_effect') or name}`" in guide, name
 
 
 def test_no_rule_reads_a_group() -> None:
@@ -247,6 +259,70 @@ def test_a_store_that_cannot_be_read_is_an_alert_of_its_own(scene: Scene) -> Non
     assert until(lambda: receiver.alerts("firing", **unreadable))
     scene.monitor.set(looks.watch())
     assert until(lambda: receiver.alerts("resolved", **unreadable))
+
+
+# The dashboard
+
+DASHBOARD = json.loads((DEPLOY.parent / "grafana/clearance.json").read_text(encoding="utf-8"))
+TARGETS = [
+    (panel["title"], target["expr"]) for panel in DASHBOARD["panels"] for target in panel.get("targets", [])
+]
+
+
+def test_the_dashboard_is_what_its_panels_give() -> None:
+    assert json.loads(grafana_dashboard.build()) == DASHBOARD
+    asked = {panel.title for row in grafana_dashboard.ROWS.values() for panel in row}
+    assert {title for title, _ in TARGETS} == asked
+    ids = [(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in DASHBOARD["panels"]]
+    assert len(set(ids)) == len(ids), "no panel lies on another"
+    names = {variable["name"] for variable in DASHBOARD["templating"]["list"]}
+    assert {name for _, expr in TARGETS for name in re.findall(r"\$(\w+)", expr)} <= names
+
+
+@pytest.fixture(scope="module")
+def busy(scene: Scene) -> Scene:
+    """The scene with traffic, requests that fail, a rule that fails and an incident with a deadline."""
+    due = dt.datetime.now(dt.UTC) + dt.timedelta(days=1)
+    alert = OpenAlert(rule="parity", severity="serious")
+    watch = looks.watch(
+        label_share=0.5, alerts=[alert], incidents=Incidents(open=1, next_deadline=due), notices_waiting=1
+    )
+    scene.monitor.set(watch)
+    ready = 'min(count_over_time(clearance_decisions_total{decision="favourable"}[1h])) > 3'
+    for number in range(4):
+        scene.server.predict({"entity": f"{ENTITY}-{number}"}, {"entity": f"{ENTITY}-unknown-{number}"})
+        scene.server.predict(serving.ROW, {"entity": f"{ENTITY}-0"})
+        scene.server.predict({"features": {"no": "such feature"}})
+        while scene.fairness.step():
+            pass
+        scene.fairness.watch(model())
+        until(
+            lambda number=number: scene.prometheus.query(
+                f"count(clearance_predict_seconds_count >= {number})"
+            )
+        )
+    until(lambda: scene.prometheus.query(ready))
+    return scene
+
+
+@installed
+@pytest.mark.parametrize(("title", "expr"), TARGETS)
+def test_every_panel_has_data_in_a_real_prometheus(busy: Scene, title: str, expr: str) -> None:
+    chosen = {"model": "loan-approval", "period": "day", "rule": "(stable inputs|parity)"}
+    asked = re.sub(r"\$(\w+)", lambda name: chosen[name[1]], expr)
+    rows = until(lambda: busy.prometheus.query(asked))
+    assert [row for row in rows if row["value"][1] != "NaN"]
+
+
+@installed
+def test_every_variable_of_the_dashboard_has_values(busy: Scene) -> None:
+    queries = [item for item in DASHBOARD["templating"]["list"] if item["type"] == "query"]
+    for variable in queries:
+        query = variable["query"].replace("$model", "loan-approval")
+        match = re.fullmatch(r"label_values\((.+), (\w+)\)", query)
+        assert match, query
+        assert busy.prometheus.query(f"count by ({match[2]}) ({match[1]})"), query
+    assert {variable["name"] for variable in queries} == {"model", "period", "rule"}
 
 
 @installed

@@ -53,7 +53,7 @@ SECTIONS = {
         champions.reproduce,
     ),
     "Serve": (serving.serve, serving.serve_key, serving.predict, serving.shadow, decisions.decisions),
-    "Watch": (monitoring.monitor, monitoring.labels, alerts.alerts, incidents.incident),
+    "Watch": (monitoring.monitor, monitoring.labels, alerts.alerts, incidents.incident, incidents.plan),
     "Ledger": (ledger.ledger,),
     "Trust": (trust.keys, trust.roles, trust.root),
     "Maintenance": (maintenance.repair, maintenance.gc),

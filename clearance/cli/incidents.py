@@ -1,8 +1,9 @@
-"""Commands on incidents: open, report, close, list and show."""
+"""Commands on incidents, and the plan of how a version in use is watched."""
 
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,8 +13,6 @@ from clearance.cli import options, process
 from clearance.errors import ExitCode
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from clearance.policy.monitoring_terms import ReportDeadline
 
 _AWARE = click.option("--aware-at", type=options.TIME, metavar="TIME", help="When somebody first knew. UTC.")
@@ -211,6 +210,37 @@ def show(number: int, as_json: bool) -> int:
     return ExitCode.PASS
 
 
+@incident.command()
+@_NUMBER
+@options.identity
+@click.option("--reason", metavar="TEXT", required=True, help="Reason, recorded in the log.")
+@options.as_json
+@process.exit_with_status
+def decisions(number: int, identity: str | None, reason: str, as_json: bool) -> int:
+    """List the decisions that incident NUMBER affects.
+
+    Their ids and times, from the log of decisions. Who looked, and why, is recorded first. Needs the right to
+    read.
+    """
+    root = process.enter_project()
+    from clearance import params
+    from clearance.promotion import faults, incidents, inference_trail, session
+
+    name = params.load(root / paths.PARAMS).name
+    with inference_trail.opened(root) as log, session.open_session(root, identity) as acting:
+        known = incidents.fold(acting.entries(name))
+        if number not in known:
+            raise faults.NO_SUCH_INCIDENT(number=number)
+        affected = inference_trail.affected(acting, log, name, known[number], reason)
+    if as_json:
+        process.write_json([{"id": id_, "at": at} for id_, at in affected])
+        return ExitCode.PASS
+    for id_, at in affected:
+        process.echo(f"{id_}  {at}")
+    process.echo(f"{len(affected)} decisions")
+    return ExitCode.PASS
+
+
 def _utc(at: dt.datetime | None) -> dt.datetime | None:
     return at and at.replace(tzinfo=dt.UTC)
 
@@ -221,3 +251,30 @@ def _deadlines(root: Path) -> tuple[ReportDeadline, ...]:
 
     terms = monitoring_policy.terms(root)
     return () if terms is None else terms.deadlines
+
+
+@click.command("plan")
+@options.policy("Policy of the plan. Default: the one that is authorised.")
+@options.as_of("Day of the plan. Default: today.")
+@click.option("--output", type=options.FILE, metavar="FILE", help="Markdown file. Default: print it.")
+@process.exit_with_status
+def plan(policy_file: str | None, as_of: dt.datetime | None, output: Path | None) -> int:
+    """Write the post-market monitoring plan.
+
+    What the policy watches, how often, by whom and with which error budgets; what it leaves open.
+    """
+    root = process.enter_project()
+    from clearance import files
+    from clearance.policy import policy_file as policies
+    from clearance.promotion import monitoring_policy
+    from clearance.reporting import monitoring_plan
+
+    policy = policies.load(root / policy_file) if policy_file else monitoring_policy.policy(root)
+    day = as_of.date() if as_of else dt.datetime.now(dt.UTC).date()
+    text = monitoring_plan.markdown(policy, day)
+    if output is None:
+        process.echo_text(text)
+    else:
+        files.write_text(output, text)
+        process.echo(f"plan: {output}")
+    return ExitCode.PASS

@@ -9,6 +9,9 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -21,7 +24,6 @@ from clearance.monitoring.statistics.reference import BetweenDays, ReferenceCoun
 from clearance.policy.monitoring_terms import MonitoringTerms
 
 Floats = npt.NDArray[np.float64]
-Kind = tuple[int, ...]
 
 FEWEST_DAYS = 8
 """The days with rows that the reference must have before it says how much days differ."""
@@ -34,12 +36,12 @@ FEWEST_BLOCKS = 6
 
 _LAGS = 14
 
-_KINDS: Mapping[str, Callable[[dt.date], Kind]] = {
-    "weekday_and_month": lambda day: (day.weekday(), day.month),
-    "weekday": lambda day: (day.weekday(),),
-    "none": lambda _: (),
+_KINDS: Mapping[str, Callable[[dt.date], int]] = {
+    "weekday_and_month": lambda day: 100 * day.month + day.weekday(),
+    "weekday": lambda day: day.weekday(),
+    "none": lambda _: 0,
 }
-"""The kind of a day, by season, the finest season first."""
+"""The kind of a day as a number, by season, the finest season first."""
 
 _DAYS_OF = {
     "weekday_and_month": "days of the same weekday and month",
@@ -59,32 +61,63 @@ def reference_for(
     if not days or feature.by_day is None:
         return _reference(feature, np.asarray(feature.counts, dtype=np.int64))
     dates, table = _days(days, feature.by_day)
-    wanted = window_dates(window, terms.timezone)
     if len(dates) < FEWEST_DAYS:
         few = f"rows are independent: the reference has {wording.counted(len(dates), 'day')}"
         return _reference(feature, np.asarray(feature.counts, dtype=np.int64), assumption=few)
-    season = _season(terms.season, dates, wanted)
-    kind = _KINDS[season]
-    same = np.isin([kinds_at(day, kind) for day in dates], [kinds_at(day, kind) for day in wanted])
+    length, _ = kinds_of(window, terms)
+    season = _season(terms.season, dates, window_dates(window, terms.timezone))
+    same = np.isin(_kinds(dates, season), list(_wanted(window, terms.timezone, season)))
     return _reference(
         feature,
         table[same].sum(axis=0),
         between_days=between_days(
             table,
-            np.array([kinds_at(day, kind if len(wanted) == 1 else _weekly(season)) for day in dates]),
-            length=len(wanted),
+            _kinds(dates, season if length == 1 else _weekly(season)),
+            length=length,
             compared_with=int(same.sum()),
         ),
         assumption=_assumption(season, terms.season, len(dates)),
     )
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class References:
+    """The references of features for many windows: `reference_for`, computed once for windows of a kind."""
+
+    features: Mapping[str, FeatureReference]
+    days: tuple[str, ...] | None
+    terms: MonitoringTerms
+    _known: dict[Any, ReferenceCounts] = field(default_factory=dict, init=False)
+
+    def of(self, name: str, window: Window) -> ReferenceCounts:
+        """The reference of a feature for a window. Raises KeyError on a feature that is not there."""
+        key = (name, *kinds_of(window, self.terms))
+        if key not in self._known:
+            self._known[key] = reference_for(self.features[name], self.days, window, self.terms)
+        return self._known[key]
+
+
 def kinds_of(window: Window, terms: MonitoringTerms) -> tuple[int, frozenset[int]]:
     """The number of days of a window and their kinds: windows alike in both have the same reference."""
-    dates = window_dates(window, terms.timezone)
-    return len(dates), frozenset(kinds_at(day, _KINDS[terms.season]) for day in dates)
+    return len(window_dates(window, terms.timezone)), _wanted(window, terms.timezone, terms.season)
 
 
+@lru_cache(maxsize=4096)
+def _wanted(window: Window, timezone: str, season: str) -> frozenset[int]:
+    return frozenset(_kind(day, season) for day in window_dates(window, timezone))
+
+
+@lru_cache(maxsize=16)
+def _kinds(dates: tuple[dt.date, ...], season: str) -> npt.NDArray[np.int64]:
+    """The kind of each day, as a number."""
+    return np.array([_kind(day, season) for day in dates], dtype=np.int64)
+
+
+def _kind(day: dt.date, season: str) -> int:
+    return _KINDS[season](day)
+
+
+@lru_cache(maxsize=4096)
 def window_dates(window: Window, timezone: str) -> tuple[dt.date, ...]:
     """The calendar days of a window, at least one. Raises ValueError on what is not a time."""
     zone = ZoneInfo(timezone)
@@ -140,29 +173,31 @@ def _degrees(rest: Floats, block: int) -> float:
     return len(rest) / (1 + 2 * sum((float((rest[lag:] * rest[:-lag]).sum()) / power) ** 2 for lag in lags))
 
 
-def kinds_at(day: dt.date, kind: Callable[[dt.date], Kind]) -> int:
-    """The kind of a day as one number."""
-    return sum(part * 100**place for place, part in enumerate(kind(day)))
-
-
-def _weekly(season: str) -> Callable[[dt.date], Kind]:
-    """Kinds for windows of many days: the mean of a month's days would take away what such windows vary."""
-    return _KINDS["none" if season == "none" else "weekday"]
+def _weekly(season: str) -> str:
+    """For windows of many days: the mean of a month's days would take away what such windows vary."""
+    return "none" if season == "none" else "weekday"
 
 
 def _days(
-    days: Sequence[str], by_day: Sequence[Sequence[int]]
-) -> tuple[list[dt.date], npt.NDArray[np.int64]]:
+    days: tuple[str, ...], by_day: Sequence[Sequence[int]]
+) -> tuple[tuple[dt.date, ...], npt.NDArray[np.int64]]:
     """The days that have rows, in order, and their cells."""
     table = np.asarray(by_day, dtype=np.int64)
-    dates = [dt.date.fromisoformat(day) for day in days]
-    order = sorted(
-        (place for place, rows in enumerate(table.sum(axis=1)) if rows), key=lambda place: dates[place]
-    )
-    return [dates[place] for place in order], table[order]
+    dates = _dates(days)
+    used = table.sum(axis=1) > 0
+    if used.all() and list(dates) == sorted(dates):
+        return dates, table
+    order = sorted(np.flatnonzero(used).tolist(), key=lambda place: dates[place])
+    return tuple(dates[place] for place in order), table[order]
 
 
-def _season(wished: str, dates: Sequence[dt.date], wanted: Sequence[dt.date]) -> str:
+@lru_cache(maxsize=16)
+def _dates(days: tuple[str, ...]) -> tuple[dt.date, ...]:
+    return tuple(dt.date.fromisoformat(day) for day in days)
+
+
+@lru_cache(maxsize=4096)
+def _season(wished: str, dates: tuple[dt.date, ...], wanted: tuple[dt.date, ...]) -> str:
     """The season wished, or the finest coarser one that has enough days of each kind of the window."""
     finest = list(_KINDS).index(wished)
     for season in list(_KINDS)[finest:]:

@@ -78,9 +78,10 @@ def compare(reference: Table, current: Table, terms: Terms) -> TableLook:
     counted = _count(reference, current, judged, samples)
     empty = {name: "no value in either table" for name in judged if _is_empty(counted[name])}
     counted = {name: counts for name, counts in counted.items() if name not in empty}
+    asked = [name for name in terms.columns or () if name in reasons or name in empty]
     findings = (
         _columns_finding(names, missing, current),
-        *judgement.judge(_hypotheses(terms.rules, counted, current.rows), terms.level),
+        *judgement.judge(_hypotheses(terms.rules, counted, asked, current.rows), terms.level),
     )
     return TableLook(
         reference=ComparedTable(path=reference.path, rows=reference.rows),
@@ -161,13 +162,13 @@ def _is_empty(counted: CountedColumn) -> bool:
 
 
 def _hypotheses(
-    rules: Sequence[LiveRule], counted: Mapping[str, CountedColumn], rows: int
+    rules: Sequence[LiveRule], counted: Mapping[str, CountedColumn], asked: Sequence[str], rows: int
 ) -> list[Hypothesis]:
-    """Each rule for each column; a column that a rule names and nobody counted is never a pass."""
+    """Each rule for each column; a column that was asked for and not counted is never a pass."""
     return [
         Hypothesis(rule=rule, subject=name, effect=_effect(rule.metric, counted.get(name), rows))
         for rule in rules
-        for name in (counted if rule.of == "features" else rule.of)
+        for name in ([*counted, *asked] if rule.of == "features" else rule.of)
         if name not in counted
         or rule.of != "features"
         or distribution.applies(rule.metric, counted[name].reference.bins.kind)

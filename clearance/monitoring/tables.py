@@ -21,8 +21,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from clearance import params
+from clearance.data import faults as data_faults
 from clearance.data.sources import bindings, duckdb_engine, source_faults
 from clearance.documents.baseline_document import FeatureBins
+from clearance.errors import ClearanceError
 from clearance.monitoring import bins
 from clearance.monitoring.window_counts import Counts
 
@@ -35,10 +37,18 @@ SAMPLE_ROWS = 100_000
 SAMPLE_VALUES = 6_000_000
 """Of a reference with more rows, or more values, a sample of so many chooses the cells. Counts are exact."""
 
+_SAVE_AGAIN = "correct the file, or save it again as CSV (UTF-8, `.csv`) or Parquet (`.parquet`)"
+
+_OF_DELIMITER = {
+    data_faults.SINGLE_COLUMN.code: (data_faults.SINGLE_COLUMN, "give `--delimiter {likely}`"),
+    data_faults.BAD_DELIMITER.code: (data_faults.BAD_DELIMITER, "give one character, such as `;`"),
+}
+
 _SPREAD, _TURN = 663_608_941, 1 << 30
 """A row's number times the first, modulo the second: spread evenly and without a period (golden ratio)."""
 
-_BATCH = 122_880
+_BATCH_ROWS = 122_880
+_BATCH_VALUES = 4_000_000
 _EXACT = 2**53
 
 _FAMILIES: Mapping[str, Family] = {
@@ -113,12 +123,27 @@ def opened(path: str, delimiter: str | None = None) -> Iterator[Table]:
     with (
         tempfile.TemporaryDirectory(prefix="clearance-table-") as home,
         duckdb_engine.session(Path(home)) as connection,
-        source_faults.translated_errors(),
     ):
-        bindings.bind(connection, source)
-        types = {str(row[0]): str(row[1]) for row in connection.execute("DESCRIBE source").fetchall()}
-        rows = int(connection.execute("SELECT count(*) FROM source").fetchall()[0][0])
+        with _own_hints(path), source_faults.translated_errors():
+            bindings.bind(connection, source)
+            types = {str(row[0]): str(row[1]) for row in connection.execute("DESCRIBE source").fetchall()}
+            rows = int(connection.execute("SELECT count(*) FROM source").fetchall()[0][0])
         yield Table(connection=connection, path=path, rows=rows, types=types)
+
+
+@contextlib.contextmanager
+def _own_hints(path: str) -> Iterator[None]:
+    """Faults that name the table, with hints that say nothing about the settings of a project."""
+    try:
+        yield
+    except ClearanceError as error:
+        if error.code in _OF_DELIMITER:
+            kind, hint = _OF_DELIMITER[error.code]
+            own = kind(**error.values | {"setting": "--delimiter"})
+            raise type(own)(own.fault, hint.format(**own.values), code=own.code, values=own.values) from None
+        fault = error.fault if path in error.fault else f"{path}: {error.fault}"
+        hint = _SAVE_AGAIN if "source" in error.hint else error.hint
+        raise type(error)(fault, hint, code=error.code, values=error.values) from None
 
 
 def columns(reference: Table, current: Table, names: Sequence[str]) -> dict[str, Column]:
@@ -221,7 +246,7 @@ def rows(table: Table, values: Mapping[str, Values], most: int) -> pa.Table:
         source = "(FROM source SELECT *, row_number() OVER () AS clearance_row)"
         bound = most * _TURN // table.rows
         condition = f"WHERE (clearance_row % {_TURN}) * {_SPREAD} % {_TURN} < {bound}"
-    with source_faults.translated_errors():
+    with _own_hints(table.path), source_faults.translated_errors():
         answer = table.connection.sql(f"FROM {source} SELECT {chosen} {condition}").to_arrow_table()
     return answer.rename_columns(list(values))
 
@@ -262,8 +287,9 @@ def count(
     chosen = [f"{value.value} AS v{at}" for at, value in enumerate(values.values())]
     chosen += [f"{value.other} AS o{at}" for at, value in enumerate(values.values()) if value.other]
     known = {name: pa.array(cells_of[name].categories, type=pa.string()) for name in values}
-    with source_faults.translated_errors():
-        batches = table.connection.sql(f"FROM source SELECT {', '.join(chosen)}").to_arrow_reader(_BATCH)
+    size = max(1, min(_BATCH_ROWS, _BATCH_VALUES // len(chosen)))
+    with _own_hints(table.path), source_faults.translated_errors():
+        batches = table.connection.sql(f"FROM source SELECT {', '.join(chosen)}").to_arrow_reader(size)
         for batch in batches:
             for at, (name, value) in enumerate(values.items()):
                 if cells_of[name].kind == "category":

@@ -143,7 +143,8 @@ class MonitoringTerms(Section):
     nothing changed; all looks of the year and all rules of a look share it. `season`: the days of the
     reference that a window is compared with: all, or those of the same weekdays, or of the same weekdays and
     months. A look needs `minimum_rows`. Performance is judged once labels of `label_share` of a window's
-    decisions are in; `label_delay_days` is when they are expected.
+    decisions are in; `label_delay_days` is when they are expected. `role` says whose duties an incident has
+    that a rule opens: those of the system's provider, or of who deploys it.
     """
 
     looks: tuple[Period, ...] = Field(default=("day", "week", "month"), min_length=1)
@@ -154,6 +155,7 @@ class MonitoringTerms(Section):
     label_share: Annotated[float, Field(gt=0, le=1)] = 0.8
     label_delay_days: int = Field(default=30, ge=0, le=3_660)
     watched_by: tuple[Text, ...] = ()
+    role: Literal["provider", "deployer"] = "provider"
     rules: tuple[LiveRule, ...] = Field(min_length=1)
     alerts: AlertTerms = AlertTerms()
     maintenance: tuple[MaintenanceWindow, ...] = ()

@@ -28,6 +28,7 @@ from clearance.ledger import times
 from clearance.policy import authorised, policy_file
 from clearance.policy.inference_log_terms import InferenceLogTerms, add_months
 from clearance.promotion import faults
+from clearance.promotion.incidents import Incident
 from clearance.promotion.session import LedgerSession, ReadOnlySession
 from clearance.trust.roles import Right
 
@@ -105,6 +106,29 @@ def show(session: LedgerSession, log: InferenceLog, name: str, id_: str, reason:
     faults.ensure_reason(reason)
     session.demand(Right.READ, name, "read recorded decisions")
     return log.read(id_, reader=session.acting.person.identity, reason=reason)
+
+
+def affected(
+    session: LedgerSession, log: InferenceLog, name: str, incident: Incident, reason: str
+) -> list[tuple[str, str]]:
+    """The decisions that an incident affects: the id and the time of each, in order.
+
+    Those of its version and content from its first moment until its last. Who looked for them, and why, is
+    recorded. Raises ReleaseRefused without the right to read, IntegrityError when a record is not what was
+    recorded.
+    """
+    faults.ensure_reason(reason)
+    session.demand(Right.READ, name, "read recorded decisions")
+    first, until = times.stamp(incident.decisions_from), incident.decisions_until
+    end = times.stamp(_EVER if until is None else until)
+    wanted = (name, incident.version, incident.content)
+    reader = session.acting.person.identity
+    return [
+        (decision.id, decision.at)
+        for decision in log.decisions(after=0, reader=reader, reason=f"incident {incident.number}: {reason}")
+        if (decision.model.name, decision.model.version, decision.model.digest) == wanted
+        and first <= decision.at < end
+    ]
 
 
 def seal(session: LedgerSession, log: InferenceLog, name: str, *, everything: bool) -> list[SealedSegment]:

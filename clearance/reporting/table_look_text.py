@@ -19,6 +19,9 @@ _WORDS = {
 _MOST_LINES = 12
 """Findings that did not pass have a line each; beyond so many, only failed ones have."""
 
+_MOST_NAMES = 20
+"""So many names stand in a line; the JSON has all of them."""
+
 _ORDER = (Outcome.FAIL, Outcome.NOT_EVALUATED, Outcome.INSUFFICIENT_EVIDENCE)
 
 
@@ -42,8 +45,8 @@ def _lines(look: TableLook) -> Iterator[str]:
             yield f"  {_words(outcome)}: also {_names(rest)}"
     yield from _quiet([finding for finding in look.findings if finding.outcome is Outcome.PASS])
     for why in dict.fromkeys(look.not_judged.values()):
-        names = wording.join_names(name for name, reason in look.not_judged.items() if reason == why)
-        yield f"  not judged: {names} ({why})"
+        names = [name for name, reason in look.not_judged.items() if reason == why]
+        yield f"  not judged: {_listed(names)} ({why})"
     for note in look.notes:
         yield f"  note: {note}"
     yield from _errors(look)
@@ -54,8 +57,13 @@ def _words(outcome: Outcome) -> str:
 
 
 def _names(findings: Sequence[LiveFinding]) -> str:
-    names = list(dict.fromkeys(str(finding.subject) for finding in findings))
-    return ", ".join(names)
+    return _listed(list(dict.fromkeys(str(finding.subject) for finding in findings)))
+
+
+def _listed(names: Sequence[str]) -> str:
+    if len(names) <= _MOST_NAMES:
+        return wording.join_names(names)
+    return f"{', '.join(names[:_MOST_NAMES])} and {len(names) - _MOST_NAMES} more"
 
 
 def _badness(finding: LiveFinding) -> tuple[int, float, float]:

@@ -114,7 +114,7 @@ def _quick_manager(receiver: str) -> str:
 def _quick_prometheus(target: str, manager: int) -> str:
     settings = (DEPLOY / "prometheus.yml").read_text(encoding="utf-8")
     settings = re.sub(r"(scrape|evaluation)_interval: \S+", r"\1_interval: 500ms", settings)
-    return settings.replace("127.0.0.1:8000", target).replace("127.0.0.1:9093", f"127.0.0.1:{manager}")
+    return settings.replace("127.0.0.1:8322", target).replace("127.0.0.1:9093", f"127.0.0.1:{manager}")
 
 
 @contextlib.contextmanager

@@ -89,7 +89,7 @@ def react(
     now, terms, engine = now or _now(), terms or _terms(root), database.open(root)
     with database.transaction(engine) as connection:
         changes = _after_look(connection, look, terms, now)
-    done = deliver(root, look.model, now=now, actions=actions)
+    done = _deliver(engine, look.model, now, actions or Actions.of(root))
     return replace(done, changes=changes)
 
 
@@ -112,7 +112,7 @@ def attend(
         for alert in store.alerts(connection, name, active=True):
             if (change := alerts_.after_time(alert, terms, now)) is not None:
                 changes += _write(connection, change, terms, now)
-    done = deliver(root, name, now=now, actions=actions)
+    done = _deliver(engine, name, now, actions or Actions.of(root))
     return replace(done, changes=tuple(changes))
 
 
@@ -123,7 +123,10 @@ def deliver(
 
     What fails is put off, with longer and longer pauses, and never given up.
     """
-    now, actions, engine = now or _now(), actions or Actions.of(root), database.open(root)
+    return _deliver(database.open(root), model, now or _now(), actions or Actions.of(root))
+
+
+def _deliver(engine: sa.Engine, model: str, now: dt.datetime, actions: Actions) -> Reaction:
     done, failed = list[tuple[str, str]](), list[tuple[str, str]]()
     for lock, kinds in _LOCKS:
         with store.alone(engine, lock) as allowed:

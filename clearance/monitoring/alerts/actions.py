@@ -78,7 +78,7 @@ def open_incident(root: Path, body: Mapping[str, Any]) -> str:
     opening = incidents.Opening(
         version=body["version"],
         category=incidents.SERIOUS,
-        role="provider",
+        role=terms.role if terms else "provider",
         aware_at=parse(body["aware_at"]),
         description=f"the serious rule {body['rule']} failed: {'; '.join(body['facts'])}",
         decisions_from=parse(body["decisions_from"]),

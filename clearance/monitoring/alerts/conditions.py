@@ -1,4 +1,4 @@
-"""What alarms beside looks: a permission that ends or has ended, a late report, an unreadable ledger.
+"""What alarms beside looks: a permission that ends or has ended, a late report, an unsound ledger.
 
 Read from the ledger; nothing is recorded. Each condition is an alert by a rule of the monitor's own.
 """
@@ -17,7 +17,7 @@ from clearance.policy.monitoring_terms import AlertTerms
 from clearance.promotion import incidents, lapse, session, version_record
 from clearance.promotion.session import ReadOnlySession
 
-ENDS, LAPSED, OVERDUE, AWAY = "override-ends", "permission-lapsed", "incident-overdue", "ledger-unreadable"
+ENDS, LAPSED, OVERDUE, AWAY = "override-ends", "permission-lapsed", "incident-overdue", "ledger-unsound"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,14 +29,15 @@ class Conditions:
 
 
 def present(root: Path, terms: AlertTerms, now: dt.datetime) -> Conditions:
-    """What holds now. A ledger that cannot be read is a condition of its own, and hides no other."""
+    """What holds now. A ledger that is away or unsound is a condition of its own, and ends no other."""
     name = params.load(root / paths.PARAMS).name
     try:
         with session.open_read_only(root) as reader:
+            reader.ensure_sound()
             alerts = (*_permission(reader, name, terms, now), *_overdue(reader, name, now))
     except ClearanceError as error:
         about = _About(model=name, version=0, content="", now=now)
-        away = _alert(about, AWAY, f"The ledger cannot be read: {error.fault}", error.code)
+        away = _alert(about, AWAY, f"The ledger cannot be relied on: {error.fault}", error.code)
         return Conditions(alerts=(away,), looked_for=frozenset({AWAY}))
     return Conditions(alerts=alerts, looked_for=frozenset({ENDS, LAPSED, OVERDUE, AWAY}))
 

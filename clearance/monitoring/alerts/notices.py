@@ -30,7 +30,7 @@ _BY_CONDITION: Mapping[str, str] = {
     "override-ends": "Have the version approved, or replace it: `clearance status` shows what is missing.",
     "permission-lapsed": "Approve or override it again, or roll back: `clearance verify` shows what ended.",
     "incident-overdue": "Report it now: `clearance incident report NUMBER --deadline ID --text TEXT`.",
-    "ledger-unreadable": "Run `clearance ledger verify`, and bring the ledger back.",
+    "ledger-unsound": "Run `clearance ledger verify`, and bring the ledger back.",
 }
 """What to do about what is not judged by looks."""
 
