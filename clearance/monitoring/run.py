@@ -28,7 +28,7 @@ from clearance.inference_log import InferenceLog
 from clearance.inference_log.reading import LoggedDecision
 from clearance.ledger import times
 from clearance.monitoring import alerts, counting, database, faults, looking, store, watched_version, windows
-from clearance.monitoring.counting import Decided
+from clearance.monitoring.counting import Decided, Seen
 from clearance.monitoring.looking import CountedWindow, Watched
 from clearance.monitoring.store import VersionHour, VersionKey
 from clearance.monitoring.watched_version import JudgingPolicy, WatchedVersion
@@ -72,7 +72,7 @@ class MonitorRun:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Monitor:
-    """What a run works with. Versions are loaded and verified once."""
+    """What a run works with. Versions are loaded and verified once; `seen` are inputs that it counted."""
 
     name: str
     acting: LedgerSession
@@ -81,6 +81,7 @@ class Monitor:
     groups: Callable[[str | None, dt.datetime], Groups]
     now: dt.datetime
     versions: dict[int, WatchedVersion] = field(default_factory=dict)
+    seen: dict[int, Seen] = field(default_factory=dict)
 
     def version(self, number: int) -> WatchedVersion:
         """The version with this number. Raises as `watched_version.load`."""
@@ -256,7 +257,9 @@ def count_batch(
     return {
         VersionHour(version=number, content=monitor.version(number).content, hour=hour): part
         for number, decided in of_version.items()
-        for hour, part in counting.count(monitor.version(number), decided).items()
+        for hour, part in counting.count(
+            monitor.version(number), decided, monitor.seen.setdefault(number, {})
+        ).items()
     }
 
 
