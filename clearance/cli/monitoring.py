@@ -26,6 +26,7 @@ _LISTED = 10
 @options.policy("Judge again under this policy; nothing is stored.")
 @click.option("--page", type=options.FILE, metavar="FILE", help="Write the monitoring page (HTML).")
 @click.option("--metrics", type=options.FILE, metavar="FILE", help="Write metrics for node_exporter.")
+@click.option("--all", "every_finding", is_flag=True, help="Print every finding, not only what fails.")
 @options.identity
 @options.as_json
 @process.exit_with_status
@@ -36,6 +37,7 @@ def monitor(
     policy_file: str | None,
     page: Path | None,
     metrics: Path | None,
+    every_finding: bool,
     identity: str | None,
     as_json: bool,
 ) -> int:
@@ -69,7 +71,7 @@ def monitor(
             }
         )
     else:
-        for line in report.lines(result):
+        for line in report.lines(result, every_finding=every_finding):
             process.echo(line)
     return result.outcome.exit_code
 
