@@ -51,7 +51,8 @@ def _head(look: Look) -> str:
     if not look.rows:
         return f"{name(look)}, version {look.version}: no decision"
     rows = wording.counted(look.rows, "decision")
-    return f"{name(look)}, version {look.version}, {rows}: {', '.join(parts) or 'no rule applies'}"
+    rules = ", rules on labels" if look.basis in ("labels", "unlabelled") else ""
+    return f"{name(look)}, version {look.version}, {rows}{rules}: {', '.join(parts) or 'no rule applies'}"
 
 
 def _by_rule(findings: Iterable[LiveFinding]) -> Iterator[tuple[str, list[LiveFinding]]]:
