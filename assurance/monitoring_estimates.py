@@ -40,7 +40,7 @@ Record = dict[str, Any]
 CONFIDENCE = 0.95
 BAR = 0.02
 """The largest mean distance of an estimated ROC AUC from the true one."""
-ROUNDS = 12
+ROUNDS = 24
 TRAINED, LIVE, MANY = 3_000, 5_000, 30_000
 CALIBRATING = (1_400, 5_000, 20_000)
 THRESHOLD = 0.5
