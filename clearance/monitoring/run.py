@@ -152,6 +152,7 @@ def react(root: Path, monitor: Monitor, terms: Mapping[int, MonitoringTerms | No
 
     The project's policy of today says whom to tell; where it says nothing, that of the version does. Each
     look is marked after its consequences are written down, so a kill repeats `alerts.react` and no alert.
+    What time alone asks for, such as a report that is late, follows.
     """
     today = monitoring_policy.terms(root)
     lines = []
@@ -160,6 +161,8 @@ def react(root: Path, monitor: Monitor, terms: Mapping[int, MonitoringTerms | No
         if applying is not None:
             lines += alerts.react(root, stored.look, applying, now=monitor.now).lines()
         store.mark_reacted(monitor.engine, stored.number)
+    if today is not None:
+        lines += alerts.attend(root, today, now=monitor.now).lines()
     return lines
 
 
