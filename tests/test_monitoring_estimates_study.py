@@ -23,7 +23,7 @@ def test_the_guide_shows_the_record_and_every_bar_is_met() -> None:
 def test_a_bar_that_is_missed_is_named() -> None:
     record = json.loads(monitoring_estimates.RECORD.read_text())
     record["estimates"][0]["mean_error"] = 0.021
-    record["broken"][0]["ended"] = 0.2
+    record["calibration_checks"][0]["share_ended"] = 0.2
     assert len(monitoring_estimates.below(record)) == 2
 
 
@@ -40,4 +40,4 @@ def test_a_round_of_it_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     power = {
         (row["rows"], row["metric"], row["limit"]): row for row in monitoring_estimates._power(random, 3)
     }
-    assert power[300, "parity", 0.1]["found"] <= power[10_000, "parity", 0.05]["plain"] == 1
+    assert power[300, "parity", 0.1]["power"] <= power[10_000, "parity", 0.05]["plain_power"] == 1
