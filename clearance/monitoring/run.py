@@ -26,6 +26,7 @@ from clearance.errors import ClearanceError
 from clearance.feature_store import FeatureSettings
 from clearance.inference_log import InferenceLog
 from clearance.inference_log.reading import LoggedDecision
+from clearance.ledger import times
 from clearance.monitoring import (
     alerts,
     counting,
@@ -37,7 +38,7 @@ from clearance.monitoring import (
     watched_version,
     windows,
 )
-from clearance.monitoring.counting import Decided
+from clearance.monitoring.counting import Decided, Seen
 from clearance.monitoring.looking import CountedWindow, Watched
 from clearance.monitoring.store import VersionHour, VersionKey
 from clearance.monitoring.watched_version import JudgingPolicy, WatchedVersion
@@ -53,6 +54,8 @@ TOGETHER = 2_000
 REASON = "monitoring"
 LABELLED_DAYS = 62
 """Days whose labels are in by then, and check estimates of performance."""
+LATE = dt.timedelta(days=1)
+"""Decisions that the log took so long after they were made are mentioned."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +84,7 @@ class MonitorRun:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Monitor:
-    """What a run works with. Versions are loaded and verified once."""
+    """What a run works with. Versions are loaded and verified once; `seen` are inputs that it counted."""
 
     name: str
     acting: LedgerSession
@@ -90,6 +93,7 @@ class Monitor:
     groups: Callable[[str | None, dt.datetime], Groups]
     now: dt.datetime
     versions: dict[int, WatchedVersion] = field(default_factory=dict)
+    seen: dict[int, Seen] = field(default_factory=dict)
 
     def version(self, number: int) -> WatchedVersion:
         """The version with this number. Raises as `watched_version.load`."""
@@ -260,13 +264,17 @@ def count_batch(
             hour = counting.hour_of(decision)
             if hour != windows.hour_of(decision.inference.time):
                 odd["state a time that cannot be; they count when the log took them"] += 1
+            elif windows.hour_of(times.parse(decision.at)) - hour > LATE:
+                odd["came late: they count in their own hour, also where its window was judged before"] += 1
             groups = monitor.groups(decision.inference.subject, decision.inference.time)
             own = of_version.setdefault(decision.model.version, [])
             own.append(Decided(hour=hour, inference=decision.inference, groups=groups))
     return {
         VersionHour(version=number, content=monitor.version(number).content, hour=hour): part
         for number, decided in of_version.items()
-        for hour, part in counting.count(monitor.version(number), decided).items()
+        for hour, part in counting.count(
+            monitor.version(number), decided, monitor.seen.setdefault(number, {})
+        ).items()
     }
 
 
