@@ -28,7 +28,17 @@ from clearance.feature_store import FeatureSettings
 from clearance.inference_log import InferenceLog
 from clearance.inference_log.reading import LoggedDecision
 from clearance.ledger import times
-from clearance.monitoring import alerts, counting, database, faults, looking, store, watched_version, windows
+from clearance.monitoring import (
+    alerts,
+    counting,
+    database,
+    faults,
+    looking,
+    measure,
+    store,
+    watched_version,
+    windows,
+)
 from clearance.monitoring.counting import Decided, Seen
 from clearance.monitoring.looking import CountedWindow, Watched
 from clearance.monitoring.store import VersionHour, VersionKey
@@ -45,6 +55,8 @@ TOGETHER = 2_000
 REMEMBERED = 3
 """Hours of each version whose inputs are remembered while decisions are counted."""
 REASON = "monitoring"
+LABELLED_DAYS = 62
+"""Days whose labels are in by then, and check estimates of performance."""
 LATE = dt.timedelta(days=1)
 """Decisions that the log took so long after they were made are mentioned."""
 
@@ -147,6 +159,7 @@ def react(root: Path, monitor: Monitor, terms: Mapping[int, MonitoringTerms | No
 
     The project's policy of today says whom to tell; where it says nothing, that of the version does. Each
     look is marked after its consequences are written down, so a kill repeats `alerts.react` and no alert.
+    What time alone asks for, such as a report that is late, follows.
     """
     today = monitoring_policy.terms(root)
     lines = []
@@ -155,6 +168,8 @@ def react(root: Path, monitor: Monitor, terms: Mapping[int, MonitoringTerms | No
         if applying is not None:
             lines += alerts.react(root, stored.look, applying, now=monitor.now).lines()
         store.mark_reacted(monitor.engine, stored.number)
+    if today is not None:
+        lines += alerts.attend(root, today, now=monitor.now).lines()
     return lines
 
 
@@ -342,7 +357,7 @@ def _new_looks(
     ]
     steps = [
         (looking.due_at(window.span, basis, terms), place, window, basis)
-        for place, window in enumerate(_counted(monitor, target, due, ZoneInfo(terms.timezone)))
+        for place, window in enumerate(_counted(monitor, target, due, terms))
         for basis in looking.due_bases(window, made.get(_key(window.span), ()), terms, monitor.now)
     ]
     looks = []
@@ -364,15 +379,17 @@ def _has_any(hours: Sequence[dt.datetime], span: windows.Span) -> bool:
 
 
 def _counted(
-    monitor: Monitor, target: Watched, spans: Sequence[windows.Span], zone: ZoneInfo
+    monitor: Monitor, target: Watched, spans: Sequence[windows.Span], terms: MonitoringTerms
 ) -> Iterator[CountedWindow]:
-    """The counts of these windows; their hours are read once."""
+    """The counts of these windows. Hours are read once; with estimates, so far back as labels may be late."""
     if not spans:
         return
-    start, end = min(span.start for span in spans), max(span.end for span in spans)
-    days = store.days(monitor.engine, target.key, start, end, partial(windows.day_of, zone=zone))
-    for span in spans:
-        yield looking.counted(span, days, target)
+    back = terms.label_delay_days + LABELLED_DAYS if measure.estimates(terms) else 0
+    start = min(span.start for span in spans) - dt.timedelta(days=back)
+    end = max(span.end for span in spans)
+    day_of = partial(windows.day_of, zone=ZoneInfo(terms.timezone))
+    days = store.days(monitor.engine, target.key, start, end, day_of)
+    yield from looking.with_labels((looking.counted(span, days, target) for span in spans), days)
 
 
 def _again(
@@ -389,7 +406,7 @@ def _again(
             for span in looking.spans(target, terms, monitor.now)
             if _is_between(span.day, request.since, request.until)
         ]
-        for window in _counted(monitor, target, spans, ZoneInfo(terms.timezone)):
+        for window in _counted(monitor, target, spans, terms):
             for basis in looking.due_bases(window, (), terms, monitor.now):
                 looks.append(looking.look(target, judging, window, basis))
     return looks, ["judged again under another policy: nothing is stored"]
