@@ -7,6 +7,7 @@ and promotes nothing.
 from __future__ import annotations
 
 import datetime as dt
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -51,6 +52,8 @@ from clearance.trust.roles import Right
 
 TOGETHER = 2_000
 """Decisions that are counted in one transaction."""
+REMEMBERED = 3
+"""Hours of each version whose inputs are remembered while decisions are counted."""
 REASON = "monitoring"
 LABELLED_DAYS = 62
 """Days whose labels are in by then, and check estimates of performance."""
@@ -244,6 +247,9 @@ def count_new(monitor: Monitor, log: InferenceLog) -> tuple[int, list[str]]:
         until = batch[-1].sequence
         store.add_counts(monitor.engine, monitor.name, counts, log=log.id, after=after, until=until)
         after = until
+        for hours in monitor.seen.values():
+            for hour in sorted(hours)[:-REMEMBERED]:
+                del hours[hour]
         total += sum(part.rows for part in counts.values())
     return total, [f"{wording.counted(rows, 'decision')} {what}" for what, rows in sorted(odd.items())]
 
@@ -347,14 +353,12 @@ def _new_looks(
     due = [
         span
         for span in looking.spans(target, terms, monitor.now)
-        if looking.is_due(
-            span, made, terms, monitor.now, decided=any(span.start <= hour < span.end for hour in busy)
-        )
+        if looking.is_due(span, made.get(_key(span), ()), terms, monitor.now, decided=_has_any(busy, span))
     ]
     steps = [
         (looking.due_at(window.span, basis, terms), place, window, basis)
         for place, window in enumerate(_counted(monitor, target, due, terms))
-        for basis in looking.due_bases(window, made, terms, monitor.now)
+        for basis in looking.due_bases(window, made.get(_key(window.span), ()), terms, monitor.now)
     ]
     looks = []
     for _, _, window, basis in sorted(steps, key=itemgetter(0, 1)):
@@ -362,6 +366,16 @@ def _new_looks(
         if store.save_look(monitor.engine, result, monitor.now) is not None:
             looks.append(result)
     return looks
+
+
+def _key(span: windows.Span) -> tuple[str, str]:
+    return span.period, span.window.start
+
+
+def _has_any(hours: Sequence[dt.datetime], span: windows.Span) -> bool:
+    """Whether one of these hours, in order, is in the window."""
+    place = bisect_left(hours, span.start)
+    return place < len(hours) and hours[place] < span.end
 
 
 def _counted(
@@ -393,7 +407,7 @@ def _again(
             if _is_between(span.day, request.since, request.until)
         ]
         for window in _counted(monitor, target, spans, terms):
-            for basis in looking.due_bases(window, set(), terms, monitor.now):
+            for basis in looking.due_bases(window, (), terms, monitor.now):
                 looks.append(looking.look(target, judging, window, basis))
     return looks, ["judged again under another policy: nothing is stored"]
 
