@@ -26,6 +26,7 @@ class Decision:
 
     outcome: Outcome
     why: str | None = None
+    ends: tuple[float, float] | None = None
     p_value: float | None = None
     level: float | None = None
     rows_needed: int | None = None
@@ -63,7 +64,8 @@ def holm(p_values: Mapping[int, float], level: float) -> dict[int, float]:
     """
     levels: dict[int, float] = {}
     stopped = None
-    for place, key in enumerate(sorted(p_values, key=lambda key: (p_values[key], key))):
+    ordered = sorted(p_values, key=lambda key: (math.isnan(p_values[key]), p_values[key], key))
+    for place, key in enumerate(ordered):
         levels[key] = level / (len(p_values) - place) if stopped is None else stopped
         if stopped is None and not p_values[key] <= levels[key]:
             stopped = levels[key]
@@ -113,11 +115,12 @@ def _decide(hypothesis: Hypothesis, p_value: float | None, level: float | None) 
         return Decision(outcome=Outcome.NOT_EVALUATED, why="its p-value is not a number")
     if p_value <= level:
         return Decision(outcome=Outcome.FAIL, p_value=p_value, level=level)
-    low, high = effect.interval(CONFIDENCE)
-    if limit.encloses(low, high):
-        return Decision(outcome=Outcome.PASS, p_value=p_value, level=level)
+    ends = effect.interval(CONFIDENCE)
+    if limit.encloses(*ends):
+        return Decision(outcome=Outcome.PASS, p_value=p_value, level=level, ends=ends)
     return Decision(
         outcome=Outcome.INSUFFICIENT_EVIDENCE,
+        ends=ends,
         p_value=p_value,
         level=level,
         rows_needed=_rows_needed(hypothesis, level),
@@ -160,7 +163,7 @@ def _finding(hypothesis: Hypothesis, decision: Decision) -> LiveFinding:
     rule, effect = hypothesis.rule, hypothesis.effect
     number = _finite(_number(hypothesis))
     undefined = effect.undefined or (None if number is not None else decision.why or "it is not a number")
-    low, high = (None, None) if undefined or not effect.spends else effect.interval(CONFIDENCE)
+    low, high = (None, None) if undefined or not effect.spends else _ends(effect, decision)
     return LiveFinding(
         rule=rule.id,
         metric=rule.metric,
@@ -184,6 +187,10 @@ def _finding(hypothesis: Hypothesis, decision: Decision) -> LiveFinding:
         assumption=effect.assumption,
         reason=_sentence(hypothesis, decision, number, _finite(low), _finite(high)),
     )
+
+
+def _ends(effect: Effect, decision: Decision) -> tuple[float, float]:
+    return effect.interval(CONFIDENCE) if decision.ends is None else decision.ends
 
 
 def _finite(number: float | None) -> float | None:
