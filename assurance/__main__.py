@@ -15,6 +15,7 @@ from assurance import (
     corruption,
     hostile,
     interval_coverage,
+    monitoring_estimates,
     tampering,
     verdict_power,
 )
@@ -29,11 +30,12 @@ STUDIES: dict[str, Callable[[Path, Sequence[int], bool], int]] = {
     "tampering": tampering.run,
     "clusters": cluster_coverage.run,
     "attempts": attempts.run,
+    "estimates": monitoring_estimates.run,
 }
 """Each takes a scratch folder, seeds and whether to rewrite its record; returns how many promises broke."""
 MODULES = (
     *("ledger_concurrency", "ledger_tampering", "unauthorised", "crashes", "paired_coverage"),
-    *("inference_log_crashes", "serving_load"),
+    *("inference_log_crashes", "serving_load", "monitoring_false_alarms", "monitoring_detection"),
 )
 """Studies with options of their own: `python -m assurance.<module>`; the exit status says the same."""
 

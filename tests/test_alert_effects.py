@@ -8,7 +8,7 @@ import pytest
 
 from assurance import monitoring_crashes
 from clearance.ledger import EntryKind
-from clearance.monitoring import alerts, database
+from clearance.monitoring import alerts, database, run
 from clearance.monitoring.alerts import alert as alerts_
 from clearance.monitoring.alerts import conditions
 from clearance.monitoring.alerts.actions import Actions
@@ -16,7 +16,9 @@ from clearance.monitoring.alerts.alert import IntentKind
 from clearance.monitoring.alerts.conditions import AWAY, ENDS, LAPSED, OVERDUE
 from clearance.policy.monitoring_terms import MonitoringTerms
 from clearance.promotion import incidents, monitoring_policy, restrictions, session
-from tests.support import alerting, governed
+from clearance.serving import faults as serving_faults
+from clearance.serving.champion import Champion
+from tests.support import alerting, governed, watched
 from tests.support.alerting import at, finding, look
 from tests.support.codes import raises
 from tests.support.governed import NAME, Place
@@ -173,6 +175,39 @@ def test_nothing_is_watched_where_the_policy_says_nothing(
     monkeypatch.setattr(monitoring_policy, "terms", lambda _: None)
     with raises("monitoring.no_monitoring"):
         alerts.attend(place.root, now=NOW)
+
+
+# From decisions to a stop, and back
+
+
+def test_scores_of_another_model_stop_the_server_until_a_person_lets_it_decide(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    version, start = watched.version(), dt.datetime(2026, 12, 1, tzinfo=dt.UTC)
+    place = watched.enter(monkeypatch)
+    forged = watched.decisions(version, watched.inputs(240), start, dt.timedelta(minutes=5), score=0.9)
+    watched.record(place, forged)
+    champion = Champion(place.root)
+    champion.start()
+
+    def monitor() -> run.MonitorRun:
+        return run.run(place.root, clock=lambda: start + dt.timedelta(days=1, hours=2))
+
+    seen = monitor()
+    champion.refresh()
+    with raises(serving_faults.STOPPED.code, rule="skew"):
+        champion.deciding()
+    (failed,) = [look for look in seen.looks if look.failing]
+    with session.open_read_only(place.root) as reader:
+        (incident,) = incidents.fold(reader.entries(NAME)).values()
+    assert (incident.rule, incident.look) == ("skew", alerts_.digest(failed))
+    assert incident.affected["from"] == "2026-12-01T00:00:00.000000Z"
+    done = place.command("decisions", "resume", "--reason", "the right model runs again", "--as", "otto")
+    assert done.code == 0
+    monitor()
+    champion.refresh()
+    assert champion.deciding().version == 1, "the same alert does not stop it again"
+    assert len(place.entries(EntryKind.INCIDENT)) == len(place.entries(EntryKind.RESTRICTION)) == 1
 
 
 # Kills

@@ -409,6 +409,22 @@ def test_a_policy_gives_rules_and_budget(run: Run, tmp_path: Path) -> None:
     assert run(REFERENCE, SHIFTED, "--policy", policy, threshold="0.2")[1].findings[-1].at_most == 0.2
 
 
+def test_a_change_of_correlation_alone_is_seen_by_all_columns_together(run: Run, tmp_path: Path) -> None:
+    together = {"id": "together", "metric": "drift.all_features", "limit": {"at_most": 0.52}}
+    policy = policy_with(tmp_path, PSI, together)
+    random = np.random.default_rng(3)
+    apart, along = (random.normal(size=(1500, 2)).round(3) for _ in range(2))
+    along[:, 1] = (0.8 * along[:, 0] + 0.6 * along[:, 1]).round(3)
+    table, changed = (pd.DataFrame(rows, columns=["income", "debt"]) for rows in (apart, along))
+    again = pd.DataFrame(random.normal(size=(1500, 2)).round(3), columns=table.columns)
+    status, look = run(table, changed, "--policy", policy, threshold=None)
+    assert status == ExitCode.REFUSED
+    failing = [finding.rule for finding in look.findings if finding.outcome is Outcome.FAIL]
+    assert failing == ["together"]
+    quiet = run(table, again, "--policy", policy, threshold=None)[1]
+    assert Outcome.FAIL not in {finding.outcome for finding in quiet.findings}
+
+
 @pytest.mark.parametrize("factor", [1000, 0.1])
 def test_a_changed_unit_is_named(run: Run, tmp_path: Path, factor: float) -> None:
     policy = policy_with(tmp_path, {"id": "unit", "metric": "data.unit_factor", "limit": {"at_most": 0.5}})

@@ -26,8 +26,19 @@ from clearance.errors import ClearanceError
 from clearance.feature_store import FeatureSettings
 from clearance.inference_log import InferenceLog
 from clearance.inference_log.reading import LoggedDecision
-from clearance.monitoring import alerts, counting, database, faults, looking, store, watched_version, windows
-from clearance.monitoring.counting import Decided
+from clearance.ledger import times
+from clearance.monitoring import (
+    alerts,
+    counting,
+    database,
+    faults,
+    looking,
+    measure,
+    store,
+    watched_version,
+    windows,
+)
+from clearance.monitoring.counting import Decided, Seen
 from clearance.monitoring.looking import CountedWindow, Watched
 from clearance.monitoring.store import VersionHour, VersionKey
 from clearance.monitoring.watched_version import JudgingPolicy, WatchedVersion
@@ -41,6 +52,10 @@ from clearance.trust.roles import Right
 TOGETHER = 2_000
 """Decisions that are counted in one transaction."""
 REASON = "monitoring"
+LABELLED_DAYS = 62
+"""Days whose labels are in by then, and check estimates of performance."""
+LATE = dt.timedelta(days=1)
+"""Decisions that the log took so long after they were made are mentioned."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +84,7 @@ class MonitorRun:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Monitor:
-    """What a run works with. Versions are loaded and verified once."""
+    """What a run works with. Versions are loaded and verified once; `seen` are inputs that it counted."""
 
     name: str
     acting: LedgerSession
@@ -78,6 +93,7 @@ class Monitor:
     groups: Callable[[str | None, dt.datetime], Groups]
     now: dt.datetime
     versions: dict[int, WatchedVersion] = field(default_factory=dict)
+    seen: dict[int, Seen] = field(default_factory=dict)
 
     def version(self, number: int) -> WatchedVersion:
         """The version with this number. Raises as `watched_version.load`."""
@@ -140,6 +156,7 @@ def react(root: Path, monitor: Monitor, terms: Mapping[int, MonitoringTerms | No
 
     The project's policy of today says whom to tell; where it says nothing, that of the version does. Each
     look is marked after its consequences are written down, so a kill repeats `alerts.react` and no alert.
+    What time alone asks for, such as a report that is late, follows.
     """
     today = monitoring_policy.terms(root)
     lines = []
@@ -148,6 +165,8 @@ def react(root: Path, monitor: Monitor, terms: Mapping[int, MonitoringTerms | No
         if applying is not None:
             lines += alerts.react(root, stored.look, applying, now=monitor.now).lines()
         store.mark_reacted(monitor.engine, stored.number)
+    if today is not None:
+        lines += alerts.attend(root, today, now=monitor.now).lines()
     return lines
 
 
@@ -245,13 +264,17 @@ def count_batch(
             hour = counting.hour_of(decision)
             if hour != windows.hour_of(decision.inference.time):
                 odd["state a time that cannot be; they count when the log took them"] += 1
+            elif windows.hour_of(times.parse(decision.at)) - hour > LATE:
+                odd["came late: they count in their own hour, also where its window was judged before"] += 1
             groups = monitor.groups(decision.inference.subject, decision.inference.time)
             own = of_version.setdefault(decision.model.version, [])
             own.append(Decided(hour=hour, inference=decision.inference, groups=groups))
     return {
         VersionHour(version=number, content=monitor.version(number).content, hour=hour): part
         for number, decided in of_version.items()
-        for hour, part in counting.count(monitor.version(number), decided).items()
+        for hour, part in counting.count(
+            monitor.version(number), decided, monitor.seen.setdefault(number, {})
+        ).items()
     }
 
 
@@ -330,7 +353,7 @@ def _new_looks(
     ]
     steps = [
         (looking.due_at(window.span, basis, terms), place, window, basis)
-        for place, window in enumerate(_counted(monitor, target, due, ZoneInfo(terms.timezone)))
+        for place, window in enumerate(_counted(monitor, target, due, terms))
         for basis in looking.due_bases(window, made, terms, monitor.now)
     ]
     looks = []
@@ -342,15 +365,17 @@ def _new_looks(
 
 
 def _counted(
-    monitor: Monitor, target: Watched, spans: Sequence[windows.Span], zone: ZoneInfo
+    monitor: Monitor, target: Watched, spans: Sequence[windows.Span], terms: MonitoringTerms
 ) -> Iterator[CountedWindow]:
-    """The counts of these windows; their hours are read once."""
+    """The counts of these windows. Hours are read once; with estimates, so far back as labels may be late."""
     if not spans:
         return
-    start, end = min(span.start for span in spans), max(span.end for span in spans)
-    days = store.days(monitor.engine, target.key, start, end, partial(windows.day_of, zone=zone))
-    for span in spans:
-        yield looking.counted(span, days, target)
+    back = terms.label_delay_days + LABELLED_DAYS if measure.estimates(terms) else 0
+    start = min(span.start for span in spans) - dt.timedelta(days=back)
+    end = max(span.end for span in spans)
+    day_of = partial(windows.day_of, zone=ZoneInfo(terms.timezone))
+    days = store.days(monitor.engine, target.key, start, end, day_of)
+    yield from looking.with_labels((looking.counted(span, days, target) for span in spans), days)
 
 
 def _again(
@@ -367,7 +392,7 @@ def _again(
             for span in looking.spans(target, terms, monitor.now)
             if _is_between(span.day, request.since, request.until)
         ]
-        for window in _counted(monitor, target, spans, ZoneInfo(terms.timezone)):
+        for window in _counted(monitor, target, spans, terms):
             for basis in looking.due_bases(window, set(), terms, monitor.now):
                 looks.append(looking.look(target, judging, window, basis))
     return looks, ["judged again under another policy: nothing is stored"]

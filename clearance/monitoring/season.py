@@ -24,12 +24,18 @@ from clearance.monitoring.statistics.reference import BetweenDays, ReferenceCoun
 from clearance.policy.monitoring_terms import MonitoringTerms
 
 Floats = npt.NDArray[np.float64]
+Table = npt.NDArray[np.int64]
+Days = tuple[tuple[dt.date, ...], Table]
+"""Days in order, and their cells."""
 
 FEWEST_DAYS = 8
 """The days with rows that the reference must have before it says how much days differ."""
 
 FEWEST_OF_A_KIND = 4
 """The days of each kind in a window that the reference must have before it is compared with them alone."""
+
+ENOUGH_OF_A_KIND = 26
+"""The days of one kind that say by themselves how much such days differ; with fewer, all days together do."""
 
 FEWEST_BLOCKS = 6
 """How many blocks as long as the window the reference must hold; shorter blocks are taken otherwise."""
@@ -60,19 +66,30 @@ def reference_for(
     """
     if not days or feature.by_day is None:
         return _reference(feature, np.asarray(feature.counts, dtype=np.int64))
-    dates, table = _days(days, feature.by_day)
+    return _by_day(feature, _days(days, feature.by_day), window, terms)
+
+
+def _by_day(
+    feature: FeatureReference,
+    by_day: tuple[tuple[dt.date, ...], Table],
+    window: Window,
+    terms: MonitoringTerms,
+) -> ReferenceCounts:
+    """The reference of a feature from its days that have rows, in order."""
+    dates, table = by_day
     if len(dates) < FEWEST_DAYS:
         few = f"rows are independent: the reference has {wording.counted(len(dates), 'day')}"
         return _reference(feature, np.asarray(feature.counts, dtype=np.int64), assumption=few)
     length, _ = kinds_of(window, terms)
     season = _season(terms.season, dates, window_dates(window, terms.timezone))
     same = np.isin(_kinds(dates, season), list(_wanted(window, terms.timezone, season)))
+    alone = length == 1 and same.sum() >= ENOUGH_OF_A_KIND
     return _reference(
         feature,
         table[same].sum(axis=0),
         between_days=between_days(
-            table,
-            _kinds(dates, season if length == 1 else _weekly(season)),
+            table[same] if alone else table,
+            _kinds(dates, season if length == 1 else _weekly(season))[same if alone else slice(None)],
             length=length,
             compared_with=int(same.sum()),
         ),
@@ -88,13 +105,22 @@ class References:
     days: tuple[str, ...] | None
     terms: MonitoringTerms
     _known: dict[Any, ReferenceCounts] = field(default_factory=dict, init=False)
+    _tables: dict[str, Days] = field(default_factory=dict, init=False)
 
     def of(self, name: str, window: Window) -> ReferenceCounts:
         """The reference of a feature for a window. Raises KeyError on a feature that is not there."""
         key = (name, *kinds_of(window, self.terms))
         if key not in self._known:
-            self._known[key] = reference_for(self.features[name], self.days, window, self.terms)
+            self._known[key] = self._reference(name, window)
         return self._known[key]
+
+    def _reference(self, name: str, window: Window) -> ReferenceCounts:
+        feature = self.features[name]
+        if not self.days or feature.by_day is None:
+            return reference_for(feature, self.days, window, self.terms)
+        if name not in self._tables:
+            self._tables[name] = _days(self.days, feature.by_day)
+        return _by_day(feature, self._tables[name], window, self.terms)
 
 
 def kinds_of(window: Window, terms: MonitoringTerms) -> tuple[int, frozenset[int]]:
@@ -178,9 +204,7 @@ def _weekly(season: str) -> str:
     return "none" if season == "none" else "weekday"
 
 
-def _days(
-    days: tuple[str, ...], by_day: Sequence[Sequence[int]]
-) -> tuple[tuple[dt.date, ...], npt.NDArray[np.int64]]:
+def _days(days: tuple[str, ...], by_day: Sequence[Sequence[int]]) -> tuple[tuple[dt.date, ...], Table]:
     """The days that have rows, in order, and their cells."""
     table = np.asarray(by_day, dtype=np.int64)
     dates = _dates(days)

@@ -25,6 +25,9 @@ from clearance.monitoring.window_counts import Counts
 from clearance.policy import judgement as verdicts
 from clearance.policy.monitoring_terms import LiveRule
 
+TOGETHER = "drift.all_features"
+"""The metric that is read from rows of all columns, not from the counts of each."""
+
 COLUMNS_RULE = "columns"
 """The rule that every column of the reference is there; it is always applied."""
 
@@ -59,6 +62,11 @@ class CountedColumn:
     unit: Effect | None = None
 
 
+def applicable(rules: Sequence[LiveRule]) -> tuple[LiveRule, ...]:
+    """Those of the rules that two tables can be judged by: figures of single columns, or of all together."""
+    return tuple(rule for rule in rules if rule.metric == TOGETHER or applies(rule))
+
+
 def applies(rule: LiveRule) -> bool:
     """Whether two tables can be judged by the rule: it is about single columns."""
     known = rule.metric in distribution.METRICS or rule.metric == _UNIT
@@ -88,7 +96,13 @@ def compare(reference: Table, current: Table, terms: Terms) -> TableLook:
     asked = [name for name in terms.columns or () if name in reasons or name in empty]
     findings = (
         _columns_finding(names, missing, current),
-        *judgement.judge(_hypotheses(terms.rules, counted, asked, current.rows), terms.level),
+        *judgement.judge(
+            [
+                *_hypotheses(terms.rules, counted, asked, current.rows),
+                *_together(terms.rules, reference, current, {name: judged[name] for name in counted}),
+            ],
+            terms.level,
+        ),
     )
     return TableLook(
         reference=ComparedTable(path=reference.path, rows=reference.rows),
@@ -172,9 +186,30 @@ def _hypotheses(
     return [
         Hypothesis(rule=rule, subject=name, effect=_effect(rule.metric, counted.get(name), rows))
         for rule in rules
+        if rule.metric != TOGETHER
         for name in ([*counted, *asked] if rule.of == "features" else rule.of)
         if name not in counted or rule.of != "features" or _fits(rule.metric, counted[name])
     ]
+
+
+def _together(
+    rules: Sequence[LiveRule], reference: Table, current: Table, judged: Mapping[str, Column]
+) -> list[Hypothesis]:
+    """Each rule on all columns together, over evenly spread rows of both tables."""
+    wanted = [rule for rule in rules if rule.metric == TOGETHER]
+    if not wanted:
+        return []
+    from clearance.monitoring import all_features
+
+    before, now = (
+        tables.rows(table, values, all_features.MOST_ROWS).to_pandas()
+        for table, values in (
+            (reference, {name: column.reference for name, column in judged.items()}),
+            (current, {name: column.current for name, column in judged.items()}),
+        )
+    )
+    effect = all_features.measure(now, before)
+    return [Hypothesis(rule=rule, subject=None, effect=effect) for rule in wanted]
 
 
 def _fits(metric: str, counted: CountedColumn) -> bool:

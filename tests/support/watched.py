@@ -24,7 +24,8 @@ from tests.support.governed import Place
 ENGINEERING = {"kind": "engineering", "source": "the test", "valid_from": "2026-01-01"}
 RULES: list[dict[str, Any]] = [
     {"id": "schema", "metric": "data.schema_violations", "limit": {"at_most": 0}},
-    {"id": "skew", "metric": "data.serving_skew", "limit": {"at_most": 0}},
+    {"id": "skew", "metric": "data.serving_skew", "limit": {"at_most": 0}}
+    | {"severity": "serious", "on_fail": "stop"},
     {"id": "units", "metric": "data.unit_factor", "limit": {"at_most": 0.5}},
     {"id": "drift", "metric": "drift.psi", "limit": {"at_most": 0.1}},
     {"id": "score", "metric": "drift.psi", "of": "score", "limit": {"at_most": 0.1}},

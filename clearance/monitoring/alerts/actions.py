@@ -75,19 +75,19 @@ def restrict(root: Path, body: Mapping[str, Any]) -> str:
 def open_incident(root: Path, body: Mapping[str, Any]) -> str:
     """Open the incident, unless one of this alert or an open one of this rule is there."""
     terms = monitoring_policy.terms(root)
-    opening = incidents.Opening(
-        version=body["version"],
-        category=incidents.SERIOUS,
-        role=terms.role if terms else "provider",
-        aware_at=parse(body["aware_at"]),
-        description=f"the serious rule {body['rule']} failed: {'; '.join(body['facts'])}",
-        decisions_from=parse(body["decisions_from"]),
-        owner=next(iter(terms.watched_by), None) if terms else None,
-        rule=body["rule"],
-        alert=body["alert"],
-        look=body["look"],
-    )
     with session.open_session(root) as acting:
+        opening = incidents.Opening(
+            version=body["version"],
+            category=incidents.SERIOUS,
+            role=terms.role if terms else "provider",
+            aware_at=min(parse(body["aware_at"]), acting.now()),  # a monitor's clock may be ahead
+            description=f"the serious rule {body['rule']} failed: {'; '.join(body['facts'])}",
+            decisions_from=parse(body["decisions_from"]),
+            owner=next(iter(terms.watched_by), None) if terms else None,
+            rule=body["rule"],
+            alert=body["alert"],
+            look=body["look"],
+        )
         number = incidents.open_incident(acting, _model(root), opening, terms.deadlines if terms else ())
     return f"incident {number}"
 
