@@ -15,6 +15,7 @@ from assurance import (
     corruption,
     hostile,
     interval_coverage,
+    monitoring_estimates,
     tampering,
     verdict_power,
 )
@@ -29,6 +30,7 @@ STUDIES: dict[str, Callable[[Path, Sequence[int], bool], int]] = {
     "tampering": tampering.run,
     "clusters": cluster_coverage.run,
     "attempts": attempts.run,
+    "estimates": monitoring_estimates.run,
 }
 """Each takes a scratch folder, seeds and whether to rewrite its record; returns how many promises broke."""
 MODULES = (

@@ -31,6 +31,9 @@ from clearance.policy.monitoring_terms import LiveRule, MonitoringTerms
 
 PROMISED = 0.05
 
+RARE = 1e-4
+"""Above the largest level of any test: that of one of a hundred in a month's look."""
+
 
 def rule(name: str, metric: str, **limit: float) -> LiveRule:
     """A rule with an error budget."""
@@ -48,8 +51,8 @@ def rule(name: str, metric: str, **limit: float) -> LiveRule:
 
 RULES = (
     rule("population_stability", "drift.psi", at_most=0.1),
-    rule("shift", "drift.shift", at_least=-0.02, at_most=0.02),
-    rule("missing_values", "data.missing_excess", at_most=0.005),
+    rule("shift", "drift.shift", at_least=-0.01, at_most=0.01),
+    rule("missing_values", "data.missing_excess", at_most=0.001),
     rule("unseen_categories", "data.unseen_share", at_most=0.001),
 )
 """The drift and data rules of the default policies."""
@@ -158,31 +161,32 @@ def smallest_p_value(cells: Counts, reference: ReferenceCounts, terms: Monitorin
 
 
 def suspicious(live: Counts, reference: ReferenceCounts) -> npt.NDArray[np.bool_]:
-    """Which rows of cells may break one of `RULES` with a p-value below 1 in 1,000, the level and more."""
+    """Which rows of cells may break one of `RULES` with a p-value below `RARE`."""
     rows, before, of = live.sum(axis=1), reference.counts, reference.rows
     noise = 1 / rows + 1 / of
     floor = np.maximum(live, 0.5) / rows[:, None], np.maximum(before, 0.5) / of
     index = ((floor[0] - floor[1]) * np.log(floor[0] / floor[1])).sum(axis=1)
     hits: npt.NDArray[np.bool_] = index > _large_index(float(noise.max()))
-    for cell, limit in ((-1, 0.005), (-2, 0.001)):
-        p_value = stats.hypergeom.sf(live[:, cell] - 1, rows + of, live[:, cell] + before[cell], rows)
-        hits |= (p_value < 1e-3) & (live[:, cell] / rows - before[cell] / of > limit)
+    for cell, limit in ((-1, 0.001), (-2, 0.001)):
+        for at in np.flatnonzero(live[:, cell] / rows - before[cell] / of > limit):
+            marked = live[at, cell] + before[cell]
+            hits[at] |= stats.hypergeom.sf(live[at, cell] - 1, rows[at] + of, marked, rows[at]) < RARE
     if reference.bins.kind == "number":
-        place = np.append((np.cumsum(before[:-2]) - before[:-2] / 2) / before[:-2].sum(), [0, 0])
+        place = (np.cumsum(before[:-2]) - before[:-2] / 2) / before[:-2].sum()
         known, known_before = live[:, :-2].sum(axis=1), before[:-2].sum()
         share = (live[:, :-2] + before[:-2]) / (known + known_before)[:, None]
-        middle = (share * place[:-2]).sum(axis=1)
-        variance = (share * place[:-2] ** 2).sum(axis=1) - middle**2
+        middle = (share * place).sum(axis=1)
+        variance = (share * place**2).sum(axis=1) - middle**2
         wide = spread(reference, place, float(np.median(variance)), int(np.median(known)), int(known_before))
         error = np.sqrt(variance * (1 / known + 1 / known_before) * wide.inflation)
-        hits |= np.abs(live[:, :-2] @ place[:-2] / known - 0.5) > 0.02 + 2.5 * error
+        hits |= np.abs(live[:, :-2] @ place / known - 0.5) > 0.01 + 3 * error
     return hits
 
 
 @lru_cache(maxsize=64)
 def _large_index(noise: float) -> float:
-    """The index that a true one of 0.1 exceeds with a probability of 1 in 1,000 at the least."""
-    return noise * float(stats.ncx2.isf(1e-3, 1, 0.1 / noise))
+    """The index that a true one of 0.1 exceeds with a probability of `RARE` at the least."""
+    return noise * float(stats.ncx2.isf(RARE, 1, 0.1 / noise))
 
 
 def plain_alarms(year: Year) -> npt.NDArray[np.bool_]:

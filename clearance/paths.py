@@ -59,6 +59,8 @@ BLOCKED = Path("blocked.json")
 STATE = Path(".clearance")
 """What a project keeps for itself and never commits: locks, logs, notes, keys, the ledger."""
 MONITORING = STATE / "monitoring.db"
+MONITORING_PAGE = STATE / "monitoring.html"
+MONITORING_METRICS = STATE / "monitoring.prom"
 COMPARISON = STATE / "comparison.json"
 RELEASE_RECEIPT = STATE / "release.json"
 TEST_USES = STATE / "test_uses.json"

@@ -36,13 +36,11 @@ _ALWAYS = dt.date(1, 1, 1)
 
 def terms(options: argparse.Namespace, today: dt.date) -> table_look.Terms:
     """What the options ask for. Raises ConfigurationError where that is nothing, or cannot be."""
-    rules: list[LiveRule] = []
-    monitoring = None
-    if options.policy is not None:
-        monitoring = _monitoring(Path(options.policy))
-        rules += [rule for rule in table_look.applicable(monitoring.rules) if rule.in_force(today)]
-        if not rules:
-            raise faults.NO_TABLE_RULE(path=options.policy)
+    monitoring = _monitoring(Path(options.policy)) if options.policy is not None else None
+    in_force = [rule for rule in monitoring.rules if rule.in_force(today)] if monitoring else []
+    rules = list(filter(table_look.applies, in_force))
+    if monitoring is not None and not rules:
+        raise faults.NO_TABLE_RULE(path=options.policy)
     if options.threshold is not None:
         rules.append(_by_threshold(options.threshold, point=options.point))
     if not rules:
@@ -54,7 +52,10 @@ def terms(options: argparse.Namespace, today: dt.date) -> table_look.Terms:
         monitoring = monitoring.model_copy(update={"false_alarms": options.error_budget})
     columns = tuple(dict.fromkeys(options.columns)) if options.columns else None
     return table_look.Terms(
-        rules=tuple(rules), level=budget.level(monitoring, options.period), columns=columns
+        rules=tuple(rules),
+        level=budget.level(monitoring, options.period),
+        columns=columns,
+        beyond=tuple(rule.id for rule in in_force if rule not in rules),
     )
 
 
@@ -85,6 +86,10 @@ def refuse_options(options: argparse.Namespace) -> None:
     for name in ("reference", "current"):
         if not Path(getattr(options, name)).exists():
             raise faults.NO_SUCH_FILE(path=getattr(options, name), option=f"--{name}")
+    for name in ("report", "evidently"):
+        path = getattr(options, name)
+        if path is not None and (Path(path).is_dir() or not Path(path).parent.is_dir()):
+            raise faults.OPTION_VALUE(option=f"--{name}", value=path, expected="a file in an existing folder")
     if options.threshold is not None and not 0 < options.threshold < float("inf"):
         raise faults.OPTION_VALUE(
             option="--threshold", value=options.threshold, expected="a number above 0, such as 0.1"

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from assurance import evidently_quiet
 from clearance import files
 from clearance.documents.measurement import Outcome
 from clearance.documents.table_look_document import TableLook
@@ -188,6 +190,20 @@ def test_identifiers_and_dates_are_not_judged_unless_asked_for(run: Run) -> None
     assert "many categories" in " ".join(run(table(0), table(50_000), "--columns", "name")[1].notes)
 
 
+def test_amounts_that_all_differ_are_no_identifiers(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Row numbers of a sampled table are identifiers, too."""
+    monkeypatch.setattr(tables, "SAMPLE_ROWS", 500)
+    random = np.random.default_rng(8)
+
+    def table(start: int) -> pd.DataFrame:
+        amounts = random.choice(10_000_000, 20_000, replace=False)
+        return pd.DataFrame({"id": np.arange(start, start + 20_000), "amount": amounts})
+
+    status, look = run(table(0), table(50_000))
+    assert status == ExitCode.PASS
+    assert set(look.not_judged) == {"id"}
+
+
 @pytest.mark.parametrize(
     ("reference", "current"),
     [
@@ -243,7 +259,8 @@ def test_cells_are_those_of_the_baseline(rows: list[tuple[float | None, str | No
             connection=connection, path="-", rows=len(frame), types={"x": "DOUBLE", "c": "VARCHAR"}
         )
         compared = tables.columns(table, table, ["x", "c"])
-        samples = tables.samples(table, compared)
+        kinds = {name: column.kind for name, column in compared.items()}
+        samples = tables.samples(table, {name: compared[name].reference for name in kinds}, kinds)
         cells = {name: tables.cells(column.kind, samples[name]) for name, column in compared.items()}
         counts = tables.count(table, {name: column.current for name, column in compared.items()}, cells)
     for name in ("x", "c"):
@@ -301,7 +318,21 @@ def test_dates_mean_the_same_in_every_format(run: Run) -> None:
     for name in ("days.csv", "days.parquet"):
         status, look = run(days, written(days, name), "--point", "--columns", "day")
         assert (status, look.findings[1].value) == (ExitCode.PASS, pytest.approx(0))
+    zoned = days.assign(day=days.day.dt.tz_localize("UTC"))
+    for table in (days.astype("datetime64[ns]"), days.astype("datetime64[s]"), zoned):
+        look = run(days, table, "--point", "--columns", "day")[1]
+        assert look.findings[1].value == pytest.approx(0)
+    assert run(days, days.assign(day=days.day.dt.date), "--columns", "day")[0] == ExitCode.PASS
     assert run(days, days + pd.Timedelta("60D"), "--columns", "day")[0] == ExitCode.REFUSED
+
+
+def test_every_width_of_a_number_is_the_same_number(run: Run) -> None:
+    whole = pd.DataFrame({"x": np.arange(500) % 7})
+    decimals = whole.map(lambda value: Decimal(int(value)).quantize(Decimal("0.01")))
+    for table in (whole.astype("int8"), whole.astype("float32"), whole.astype("Int64"), decimals):
+        for pair in ((whole, table), (table, whole)):
+            assert run(*pair, "--point")[1].findings[1].value == pytest.approx(0)
+    assert run(whole, whole.astype(str).astype("category"))[0] == ExitCode.PASS
 
 
 def test_lists_are_not_judged_and_not_passed_when_asked_for(run: Run) -> None:
@@ -333,6 +364,12 @@ def test_a_file_that_cannot_be_read_is_one_error_without_settings_of_a_project(
     assert "current.csv" in error.value.fault
     assert "source." not in error.value.hint
     assert "params.yaml" not in error.value.hint
+
+
+def test_a_name_with_a_wildcard_is_refused(run: Run) -> None:
+    with pytest.raises(ClearanceError) as error:
+        run(REFERENCE, written(QUIET, "part[1].csv"))
+    assert error.value.code == "data.wildcard_in_file_name"
 
 
 def policy_with(tmp_path: Path, *rules: dict[str, Any]) -> str:
@@ -368,7 +405,35 @@ def test_a_policy_gives_rules_and_budget(run: Run, tmp_path: Path) -> None:
     assert judged["shift", "income"] is Outcome.FAIL
     assert ("shift", "city") not in judged
     assert "parity" not in {rule for rule, _ in judged}
+    assert "parity" in look.notes[0]
     assert run(REFERENCE, SHIFTED, "--policy", policy, threshold="0.2")[1].findings[-1].at_most == 0.2
+
+
+def test_a_change_of_correlation_alone_is_seen_by_all_columns_together(run: Run, tmp_path: Path) -> None:
+    together = {"id": "together", "metric": "drift.all_features", "limit": {"at_most": 0.52}}
+    policy = policy_with(tmp_path, PSI, together)
+    random = np.random.default_rng(3)
+    apart, along = (random.normal(size=(1500, 2)).round(3) for _ in range(2))
+    along[:, 1] = (0.8 * along[:, 0] + 0.6 * along[:, 1]).round(3)
+    table, changed = (pd.DataFrame(rows, columns=["income", "debt"]) for rows in (apart, along))
+    again = pd.DataFrame(random.normal(size=(1500, 2)).round(3), columns=table.columns)
+    status, look = run(table, changed, "--policy", policy, threshold=None)
+    assert status == ExitCode.REFUSED
+    failing = [finding.rule for finding in look.findings if finding.outcome is Outcome.FAIL]
+    assert failing == ["together"]
+    quiet = run(table, again, "--policy", policy, threshold=None)[1]
+    assert Outcome.FAIL not in {finding.outcome for finding in quiet.findings}
+
+
+@pytest.mark.parametrize("factor", [1000, 0.1])
+def test_a_changed_unit_is_named(run: Run, tmp_path: Path, factor: float) -> None:
+    policy = policy_with(tmp_path, {"id": "unit", "metric": "data.unit_factor", "limit": {"at_most": 0.5}})
+    assert run(REFERENCE, SHIFTED, "--policy", policy, threshold=None)[0] == ExitCode.PASS
+    now = QUIET.assign(income=QUIET.income * factor)
+    status, look = run(REFERENCE, now, "--policy", policy, threshold=None)
+    assert status == ExitCode.REFUSED
+    assert [finding.subject for finding in look.findings if finding.outcome is Outcome.FAIL] == ["income"]
+    assert look.findings[1].value == pytest.approx(abs(np.log10(factor)), abs=0.1)
 
 
 def test_a_column_that_a_rule_names_and_nobody_has_is_never_a_pass(run: Run, tmp_path: Path) -> None:
@@ -389,6 +454,8 @@ def test_a_policy_without_a_rule_for_tables_is_an_error(run: Run, tmp_path: Path
     ("words", "code"),
     [
         (["--threshold", "0"], faults.OPTION_VALUE.code),
+        (["--threshold", "0.1", "--report", "."], faults.OPTION_VALUE.code),
+        (["--threshold", "0.1", "--report", "absent/look.json"], faults.OPTION_VALUE.code),
         (["--threshold", "nan"], faults.OPTION_VALUE.code),
         (["--threshold", "0.1", "--error-budget", "1"], faults.OPTION_VALUE.code),
         ([], faults.NOTHING_TO_JUDGE.code),
@@ -496,13 +563,20 @@ def test_the_recorded_values_are_evidentlys() -> None:
     code = "from tests import test_monitor_task as test; test.print_evidently()"
     variables = os.environ | {"DO_NOT_TRACK": "1"}
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=variables, stdout=-1, check=True)
-    assert json.loads(done.stdout) == pytest.approx(EVIDENTLY_PSI, abs=1e-12)
+    values, flags = json.loads(done.stdout)
+    assert values == pytest.approx(EVIDENTLY_PSI, abs=1e-12)
+    for drifted, count in flags:
+        assert len(drifted) == count
 
 
 def print_evidently() -> None:
-    """Print the values for `EVIDENTLY_PSI`."""
+    """Print the values for `EVIDENTLY_PSI`, and what the study and the preset flag in some windows."""
     report = evidently_page.drift(cut(SHIFTED), cut(REFERENCE), ["city", "owner"], method="psi")
-    print(json.dumps(evidently_page.values(report)))  # noqa: T201
+    flags = []
+    for rows in (60, 600):
+        windows = SHIFTED.head(rows), REFERENCE.tail(2 * rows), ["city", "owner"]
+        flags.append((evidently_quiet.flagged(*windows), evidently_quiet.flagged_by_preset(*windows)))
+    print(json.dumps([evidently_page.values(report), flags]))  # noqa: T201
 
 
 def test_evidentlys_page_is_made_beside_the_verdict(run: Run, tmp_path: Path) -> None:
@@ -511,6 +585,7 @@ def test_evidentlys_page_is_made_beside_the_verdict(run: Run, tmp_path: Path) ->
     assert status == ExitCode.REFUSED
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert all(name in page for name in ("income", "children", "city", "owner"))
+    assert not re.search(r"<(script|link|img|iframe)[^>]*(src|href)=.?https?:", page)  # it loads nothing
 
 
 def test_without_evidently_the_option_is_an_error_before_anything_is_read(

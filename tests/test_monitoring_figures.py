@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -11,8 +12,11 @@ import pytest
 from clearance.documents import monitoring_catalogue
 from clearance.documents.baseline_document import BaselineDocument
 from clearance.documents.measurement import Outcome
-from clearance.monitoring import figures, judgement
+from clearance.monitoring import figures, judgement, looking, measure, windows
 from clearance.monitoring.effects import Hypothesis
+from clearance.monitoring.looking import CountedWindow
+from clearance.monitoring.measure import LiveEvidence
+from clearance.monitoring.store import CountedDay
 from clearance.policy.limit import Limit
 from clearance.policy.monitoring_terms import LiveRule, MonitoringTerms
 from tests.support import monitored
@@ -94,3 +98,36 @@ def test_a_vanished_group_is_insufficient_evidence(metric: str, reference: Basel
         assert found == {Outcome.PASS}
     else:
         assert Outcome.INSUFFICIENT_EVIDENCE in found
+
+
+def test_labels_of_earlier_days_check_the_estimates_of_a_window(reference: BaselineDocument) -> None:
+    """A window gets those until its end, whatever came later."""
+    days = [dt.date(2026, 3, day) for day in (1, 2, 3)]
+    zone = dt.UTC
+    quiet, wrong = rows(2000, 5), rows(2000, 6)
+    wrong["labels"] = 1 - wrong["labels"]
+    by_day = {
+        days[0]: monitored.window(reference, **(quiet | {"contributions": None})),
+        days[1]: monitored.window(reference, **(quiet | {"labels": None, "contributions": None})),
+        days[2]: monitored.window(reference, **(wrong | {"contributions": None})),
+    }
+    counted = {day: CountedDay(counts=counts, hours=()) for day, counts in by_day.items()}
+    spans = windows.closed(
+        ("day",), dt.datetime(2026, 3, 1, tzinfo=zone), dt.datetime(2026, 3, 4, tzinfo=zone), ZoneInfo("UTC")
+    )
+    plain = [CountedWindow(span=span, counts=by_day[span.day], hours=()) for span in spans]
+    seen = list(looking.with_labels(plain, counted))
+    assert [sum((window.labelled or {}).values()) for window in seen] == [2000, 2000, 4000]
+    metric = "performance.estimated_roc_auc"
+    terms = MonitoringTerms(rules=(rule(metric),))
+    values = []
+    for window in seen:
+        evidence = LiveEvidence(
+            window=window.span.window,
+            counts=by_day[days[1]],
+            baseline=reference,
+            terms=terms,
+            labelled=window.labelled,
+        )
+        values += [found.effect.value for found in measure.hypotheses(terms.rules, evidence)]
+    assert [value is None for value in values] == [False, False, True]

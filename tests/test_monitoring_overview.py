@@ -25,6 +25,7 @@ from clearance.monitoring.overview import Subject
 from clearance.policy.monitoring_terms import ReportDeadline
 from clearance.promotion import incidents, session
 from clearance.serving.live_monitor import MonitorReader
+from tasks import watch as watch_task
 from tests.support import governed, watched
 from tests.support.governed import Place
 from tests.support.prometheus import series, value
@@ -40,8 +41,8 @@ def place(monkeypatch: pytest.MonkeyPatch) -> Place:
     """A watched champion with a day of drifted decisions, an alert, and an incident that is overdue."""
     version = watched.version()
     place = watched.enter(monkeypatch)
-    drifted = watched.inputs(400, amount=400.0)
-    watched.record(place, watched.decisions(version, drifted, START, HOUR / 20))
+    drifted = watched.inputs(200, amount=400.0)
+    watched.record(place, watched.decisions(version, drifted, START, HOUR / 10))
     result = run.run(place.root, run.Request(), clock=lambda: NOW)
     (failing,) = [look for look in result.looks if look.failing]
     assert result.terms is not None
@@ -104,7 +105,7 @@ def test_an_open_incident_is_on_the_page_and_in_the_metrics_until_it_is_closed(p
     assert watch.incidents == Incidents(
         open=1, overdue=1, next_deadline=opening.aware_at + dt.timedelta(days=40)
     )
-    (line,) = overview.page(subject(place), entries(place), NOW).incidents
+    (line,) = overview.show(subject(place), entries(place), NOW).incidents
     assert (line.number, line.overdue) == (number, True)
     assert any("women were refused" in text for text in line.lines)
     with session.open_session(place.root, "pipeline") as office:
@@ -112,7 +113,7 @@ def test_an_open_incident_is_on_the_page_and_in_the_metrics_until_it_is_closed(p
             incidents.report(office, governed.NAME, number, "all", deadline=deadline, complete=True)
         incidents.close(office, governed.NAME, number, corrective_action="a", statement="b")
     assert overview.watch(subject(place), entries(place), NOW).incidents == Incidents()
-    assert overview.page(subject(place), entries(place), NOW).incidents == []
+    assert overview.show(subject(place), entries(place), NOW).incidents == []
 
 
 def looks_deadline(name: str, days: int) -> ReportDeadline:
@@ -143,3 +144,11 @@ def test_the_server_reads_the_store_where_there_is_one_and_says_when_it_cannot(p
     assert series(generate_latest(registry).decode()) == {("clearance_monitor_readable", frozenset()): 0}
     (place.root / paths.MONITORING).unlink()
     assert reader() is None
+
+
+def test_the_daily_task_leaves_both_in_the_project(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place.root)
+    with pytest.raises(SystemExit):
+        watch_task.main()
+    assert "<title>A rule fails" in (place.root / paths.MONITORING_PAGE).read_text(encoding="utf-8")
+    assert series((place.root / paths.MONITORING_METRICS).read_text(encoding="utf-8"))

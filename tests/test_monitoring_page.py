@@ -152,7 +152,7 @@ def test_a_failure_says_what_how_bad_since_when_on_what_evidence_and_what_next()
     assert "0.310 (0.265 to 0.355)" in income and "≤ 0.1" in income
     assert "2026-10-20" in income and "42 days in a row, 6 weeks in a row, 2 months in a row" in income
     assert "2,000 rows against 1,392 of the reference" in income
-    assert "p 1.00e-09, where 1.00e-06 was allowed" in income
+    assert "p 1e-09, at most 1e-06 allowed" in income
     assert "a new model is trained" in income and "data scientist" in income
     assert section.index("parity") < section.index("stable inputs"), "the serious rule comes first"
     assert "marked for a person" in section[: section.index("stable inputs")]

@@ -162,6 +162,42 @@ def test_a_rate_against_its_limit_is_the_exact_binomial_test(hits: int, limit: f
     assert effect.p_below(limit) == pytest.approx(below if hits / 50 < limit else 1.0, abs=1e-9)
 
 
+@given(st.integers(0, 40), st.integers(0, 60), st.floats(-0.5, 0.5))
+def test_the_likelihood_at_a_limit_is_the_largest_on_a_grid(
+    hits: int, hits_before: int, limit: float
+) -> None:
+    rates_live = np.linspace(max(0.0, limit), min(1.0, 1.0 + limit), 4001)
+    log_likelihood = stats.binom.logpmf(hits, 40, rates_live) + stats.binom.logpmf(
+        hits_before, 60, np.clip(rates_live - limit, 0, 1)
+    )
+    largest = stats.binom.logpmf(hits, 40, hits / 40) + stats.binom.logpmf(hits_before, 60, hits_before / 60)
+    oracle = 2 * (largest - log_likelihood.max())
+    ratio = rates.likelihood_ratio((hits, 40), (hits_before, 60), limit)
+    assert ratio == pytest.approx(oracle, abs=2e-3 * max(1.0, oracle))
+
+
+@pytest.mark.parametrize(("rows", "of"), [(50, 1392), (500, 1392), (300, 300)])
+@pytest.mark.parametrize("shares", [(0.1,) * 10, (0.9, 0.07, 0.02, 0.007, 0.003)])
+def test_the_tail_of_a_sum_of_scores_is_that_of_random_splits(
+    rows: int, of: int, shares: tuple[float, ...]
+) -> None:
+    cells = np.rint(np.array(shares) * (rows + of)).astype(np.int64)
+    scores = np.cumsum(cells) - cells / 2
+    sums = np.random.default_rng(4).multivariate_hypergeometric(cells, rows, size=100_000) @ scores
+    for share in (0.99, 0.999, 0.9999):
+        at = float(np.quantile(sums, share))
+        assert change.tail_of_sum(cells, rows, scores, at) == pytest.approx((sums >= at).mean(), rel=0.7)
+
+
+@pytest.mark.parametrize(("marked", "hits"), [(8, 5), (60, 40), (100, 15), (900, 330)])
+def test_the_tail_of_a_sum_holds_far_out(marked: int, hits: int) -> None:
+    """Of two cells it is the hypergeometric one."""
+    exact = stats.hypergeom.sf(hits - 1, 1892, marked, 500)
+    cells = np.array([1892 - marked, marked])
+    assert change.tail_of_sum(cells, 500, np.array([0.0, 1.0]), hits) == pytest.approx(exact, rel=0.8)
+    assert math.isnan(change.tail_of_sum(cells, 500, np.array([0.0, 1.0]), 501.0))
+
+
 SHARES = (0.3, 0.3, 0.2, 0.1, 0.08, 0.02)
 NULL_SIZES = ((50, 1392), (300, 300), (5000, 1392))
 

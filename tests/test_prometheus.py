@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 
@@ -245,7 +246,9 @@ def test_a_rule_that_fails_in_a_look_is_one_notice_until_it_holds_again(scene: S
     (path, alert), *_ = receiver.alerts("firing", alertname="ClearanceRuleFails", rule="parity")
     assert (path, alert["labels"]["severity"], alert["labels"]["on_fail"]) == ("/on-call", "serious", "hold")
     groups = {
-        notice["groupLabels"]["rule"] for _, notice in receiver.notices if "rule" in notice["groupLabels"]
+        notice["groupLabels"]["rule"]
+        for _, notice in receiver.notices
+        if notice["groupLabels"].get("model") == "loan-approval" and "rule" in notice["groupLabels"]
     }
     assert groups == {"parity", "stable inputs"}, "one group of alerts a rule"
     scene.monitor.set(looks.watch(looks.year(rows=20_000)))
@@ -259,6 +262,39 @@ def test_a_store_that_cannot_be_read_is_an_alert_of_its_own(scene: Scene) -> Non
     assert until(lambda: receiver.alerts("firing", **unreadable))
     scene.monitor.set(looks.watch())
     assert until(lambda: receiver.alerts("resolved", **unreadable))
+
+
+@installed
+def test_the_consequences_of_a_cause_are_kept_quiet_and_nothing_else_is(scene: Scene) -> None:
+    """Alertmanager's own answer: what it suppresses, and whom it sends the rest."""
+    place = {"instance": "far:8322", "severity": "serious"}
+    about = {"model": "m", "version": "1", "rule": "r", "severity": "warn"}
+    sent = [
+        {"alertname": "ClearanceServerDown"} | place,
+        {"alertname": "ClearanceNobodyDecides"} | place,
+        {"alertname": "ClearanceNobodyDecides"} | place | {"instance": "other:8322"},
+        {"alertname": "ClearanceIncidentOverdue"} | about | {"severity": "serious"},
+        {"alertname": "ClearanceIncidentOpen"} | about,
+        {"alertname": "ClearanceIncidentDueSoon"} | about | {"severity": "serious"},
+        {"alertname": "ClearanceRuleFails", "period": "month"} | about,
+        {"alertname": "ClearanceRuleFails", "period": "day"} | about,
+    ]
+    alerts = f"{scene.prometheus.manager}/api/v2/alerts"
+    assert httpx.post(alerts, json=[{"labels": labels} for labels in sent]).is_success
+
+    def states() -> dict[tuple[str, ...], str]:
+        answer = [alert for alert in httpx.get(alerts).json() if alert["labels"] in sent]
+        known = [(alert, alert["status"]["state"]) for alert in answer]
+        names = ("alertname", "instance", "period")
+        return {tuple(it["labels"].get(name, "") for name in names): state for it, state in known}
+
+    quiet = {("ClearanceNobodyDecides", "far:8322", ""), ("ClearanceIncidentOpen", "", "")}
+    until(lambda: list(states().values()).count("suppressed") == 2 and "unprocessed" not in states().values())
+    assert {key for key, state in states().items() if state == "suppressed"} == quiet
+    receiver = scene.prometheus.receiver
+    until(lambda: receiver.alerts("firing", alertname="ClearanceNobodyDecides", instance="other:8322"))
+    until(lambda: receiver.alerts("firing", alertname="ClearanceRuleFails", rule="r", period="day"))
+    assert not receiver.alerts("firing", alertname="ClearanceIncidentOpen", rule="r")
 
 
 # The dashboard

@@ -14,8 +14,6 @@ from clearance.errors import ExitCode
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from clearance.monitoring.run import MonitorRun
-
 _LISTED = 10
 """How many row numbers are printed."""
 
@@ -49,7 +47,7 @@ def monitor(
     root = process.enter_project()
     from pathlib import Path
 
-    from clearance.monitoring import report, run
+    from clearance.monitoring import overview, report, run
     from clearance.serving import access
 
     request = run.Request(
@@ -58,7 +56,7 @@ def monitor(
         policy=Path(policy_file) if policy_file else None,
     )
     result = run.run(root, request, features=access.load(root).features, identity=identity)
-    _write(root, result, page, metrics, judged_again=request.policy is not None)
+    overview.write(root, result, page=page, metrics=metrics, again=request.policy is not None)
     if as_json:
         process.write_json(
             {
@@ -74,32 +72,6 @@ def monitor(
         for line in report.lines(result, every_finding=every_finding):
             process.echo(line)
     return result.outcome.exit_code
-
-
-def _write(
-    root: Path, result: MonitorRun, page: Path | None, metrics: Path | None, *, judged_again: bool
-) -> None:
-    """Write what was asked for: the page of the looks on record, or of those judged again; the metrics."""
-    if page is None and metrics is None:
-        return
-    from clearance import files
-    from clearance.monitoring import faults, overview
-    from clearance.monitoring import metrics as monitor_metrics
-    from clearance.monitoring.overview import Subject
-    from clearance.promotion import session
-    from clearance.reporting import monitoring_page
-
-    if result.terms is None:
-        raise faults.NO_TERMS(policy=f"the policy of version {result.newest.version}")
-    subject = Subject(root=root, key=result.newest, terms=result.terms)
-    with session.open_read_only(root) as reader:
-        entries = reader.entries(result.model)
-    now = dt.datetime.now(dt.UTC)
-    if page is not None:
-        looks = result.looks if judged_again else None
-        files.write_text(page, monitoring_page.render(overview.page(subject, entries, now, looks)))
-    if metrics is not None:
-        monitor_metrics.write(metrics, overview.watch(subject, entries, now))
 
 
 @click.group()

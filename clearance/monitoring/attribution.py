@@ -17,6 +17,7 @@ import numpy.typing as npt
 from scipy import special, stats
 
 from clearance.documents.baseline_document import BaselineDocument
+from clearance.monitoring import estimates
 from clearance.monitoring.estimates import Estimate, Figure, Interval, Undefined
 from clearance.monitoring.window_counts import Contributions, WindowCounts
 
@@ -58,7 +59,7 @@ def measure(window: WindowCounts, baseline: BaselineDocument) -> Figure:
         bounds=lambda confidence: agreement.ends(1 - confidence),
         above=agreement.p_above,
         below=agreement.p_below,
-        assumption=ASSUMPTION,
+        assumption=estimates.assuming(ASSUMPTION),
         chance=agreement.chance,
     )
 

@@ -21,7 +21,7 @@ from sklearn.isotonic import isotonic_regression
 
 from clearance.documents.baseline_document import BaselineDocument, FeatureBins
 from clearance.metrics import ranking
-from clearance.monitoring import score_table
+from clearance.monitoring import estimates, score_table
 from clearance.monitoring.estimates import Estimate, Figure, Undefined
 from clearance.monitoring.score_table import Area
 from clearance.monitoring.window_counts import Groups, WindowCounts
@@ -42,8 +42,6 @@ MOST_BEYOND = 0.05
 """The largest share of decisions whose score may lie there."""
 ERROR = 0.01
 """How often labels would end the estimate although the calibration holds."""
-TOLERANCE = 0.02
-"""By how much rates may differ from calibrated ones before the calibration is called broken."""
 _PARTS = 5
 _CERTAIN = 0.005
 
@@ -119,38 +117,31 @@ class Calibration:
         if not rows.sum():
             return None
         checks = self._checks(rows)
-        for what, weights, tolerance in checks:
-            differs = self._differs(labelled, weights, tolerance)
-            if differs is not None and differs < ERROR / len(checks):
+        for what, weights in checks.items():
+            p_value = self._differs(labelled, weights)
+            if p_value is not None and p_value < ERROR / len(checks):
                 return (
                     f"the calibration does not hold for {int(rows.sum()):,} decisions whose label is in: "
                     f"{what} is not as the scores say"
                 )
         return None
 
-    def _checks(self, rows: Counts) -> list[tuple[str, Numbers, float]]:
-        """What is compared: its name, the weight of each place, and the difference that may be."""
-        centred = self.rates - (rows @ self.rates) / rows.sum()
+    def _checks(self, rows: Counts) -> dict[str, Numbers]:
+        """What is compared, with the weight of each place."""
         part = np.minimum(_PARTS - 1, (np.cumsum(rows) - rows / 2) * _PARTS // rows.sum())
-        return [
-            ("the share of favourable labels", np.ones(len(rows)), TOLERANCE * rows.sum()),
-            (
-                "how much labels go with scores",
-                centred,
-                2 * TOLERANCE * float(rows @ np.abs(centred)),
-            ),
-            *(
-                (
-                    f"the share of favourable labels in part {place + 1} of {_PARTS} of the scores",
-                    (part == place).astype(np.float64),
-                    2 * TOLERANCE * float(rows[part == place].sum()),
-                )
+        return {
+            "the share of favourable labels": np.ones(len(rows)),
+            "how much labels go with scores": self.rates - (rows @ self.rates) / rows.sum(),
+            **{
+                f"the share of favourable labels in part {place + 1} of {_PARTS} of the scores": (
+                    part == place
+                ).astype(np.float64)
                 for place in range(_PARTS)
-            ),
-        ]
+            },
+        }
 
-    def _differs(self, labelled: Counts, weights: Numbers, tolerance: float) -> float | None:
-        """The two-sided p-value of "the weighted labels differ by no more than the tolerance"."""
+    def _differs(self, labelled: Counts, weights: Numbers) -> float | None:
+        """The two-sided p-value of "labels are as the calibration, with its own error, says"."""
         rows = labelled.sum(axis=1)
         rates = np.clip(self.rates, _CERTAIN, 1 - _CERTAIN)
         variance = float((weights**2 * rows * rates * (1 - rates)).sum())
@@ -158,7 +149,7 @@ class Calibration:
         if variance <= 0:
             return None
         distance = abs(float(weights @ (labelled[:, 1] - rows * self.rates)))
-        return 2 * float(stats.norm.sf((distance - tolerance) / math.sqrt(variance)))
+        return 2 * float(stats.norm.sf(distance / math.sqrt(variance)))
 
 
 @lru_cache(maxsize=32)
@@ -203,7 +194,7 @@ def _roc_auc(decisions: Counts, calibration: Calibration) -> Figure:
         rows=rows,
         reference_rows=calibration.rows,
         bounds=total.bounds,
-        assumption=ASSUMPTION,
+        assumption=estimates.assuming(ASSUMPTION),
         live_part=area.error**2 / error**2 if area.error else 1.0,
     )
 
@@ -226,7 +217,7 @@ def _accuracy(decisions: Counts, calibration: Calibration) -> Figure:
         rows=rows,
         reference_rows=calibration.rows,
         bounds=lambda confidence: ranking.area_bounds(value, error, rows, confidence),
-        assumption=ASSUMPTION,
+        assumption=estimates.assuming(ASSUMPTION),
         live_part=sampling / error**2 if sampling else 1.0,
     )
 

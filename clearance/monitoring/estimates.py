@@ -10,6 +10,9 @@ from scipy import optimize, stats
 
 Interval = tuple[float, float]
 
+INDEPENDENT = "decisions are independent of each other"
+"""What every figure here rests on: days that differ as a whole are not in its interval."""
+
 FARTHEST = 7.5
 """Standard deviations beyond which a p-value is not told from 0: 3e-14."""
 
@@ -112,6 +115,11 @@ class Estimate:
 
 
 Figure = Estimate | Undefined
+
+
+def assuming(*parts: str | None) -> str:
+    """What a figure rests on, in one sentence; decisions are always taken as independent."""
+    return "; ".join([*(part for part in parts if part), INDEPENDENT])
 
 
 def _error(beyond: Callable[[float], float]) -> float:

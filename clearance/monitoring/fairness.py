@@ -21,7 +21,7 @@ from clearance.documents.group_names import MISSING
 from clearance.documents.measurement import INTERSECTION
 from clearance.metrics import extremes, intervals, rates, significance
 from clearance.metrics.counts import Cells
-from clearance.monitoring import contrasts, labels_in
+from clearance.monitoring import contrasts, estimates, labels_in
 from clearance.monitoring.contrasts import Term
 from clearance.monitoring.estimates import Estimate, Figure, Interval, Undefined
 from clearance.monitoring.window_counts import Groups, WindowCounts
@@ -159,7 +159,7 @@ def _compare(
         bounds=lambda confidence: extreme.bounds(confidence, whole=not thin),
         above=extreme.p_above,
         below=extreme.p_below,
-        assumption="; ".join(filter(None, [assumption, _left_out(thin)])) or None,
+        assumption=estimates.assuming(assumption, _left_out(thin)),
         chance=_chance(metric, groups, known),
     )
 
@@ -328,6 +328,7 @@ def _selection_rate(group: str, cells: Cells, known: GroupReference | None, mini
         bounds=lambda confidence: intervals.difference(*live[:2], *before[:2], confidence),
         above=lambda limit: contrasts.p_above(terms, limit),
         below=lambda limit: contrasts.p_below(terms, limit),
+        assumption=estimates.assuming(),
         live_part=spread[0] / sum(spread),
         chance=lambda limit: float(stats.norm.sf(limit / deviation)),
     )
@@ -348,5 +349,6 @@ def _unknown_share(name: str, tables: Tables, baseline: BaselineDocument) -> Fig
         bounds=lambda confidence: significance.clopper_pearson(unknown, rows, confidence),
         above=lambda limit: contrasts.p_above(terms, limit),
         below=lambda limit: contrasts.p_below(terms, limit),
+        assumption=estimates.assuming(),
         chance=lambda limit: float(stats.binom.sf(math.floor(limit * rows + 1e-9), rows, usual)),
     )

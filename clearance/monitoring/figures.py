@@ -11,6 +11,7 @@ from clearance.monitoring.window_counts import WindowCounts
 from clearance.policy.monitoring_terms import LiveRule, MonitoringTerms
 
 SELECTION_RATE = "drift.selection_rate"
+ESTIMATED = "performance.estimated_"
 
 
 def reads(metric: str) -> bool:
@@ -19,10 +20,16 @@ def reads(metric: str) -> bool:
 
 
 def effects_of(
-    rule: LiveRule, window: WindowCounts, baseline: BaselineDocument, terms: MonitoringTerms
+    rule: LiveRule,
+    window: WindowCounts,
+    baseline: BaselineDocument,
+    terms: MonitoringTerms,
+    labelled: estimated.Labelled | None = None,
 ) -> Iterator[tuple[str | None, Effect]]:
     """Each subject of the rule with its effect: an attribute, a group as `sex: female`, None for the model.
 
+    `labelled` are the labelled decisions that estimates of performance are checked against, such as those of
+    the version so far, for labels of the window itself may be months away; by default those of the window.
     Raises KeyError on a metric that is not read here.
     """
     if rule.metric == SELECTION_RATE:
@@ -34,7 +41,7 @@ def effects_of(
             yield name, fairness.measure(rule, name, window, baseline, terms.label_share)
     elif rule.metric == "attribution.ndcg":
         yield None, attribution.measure(window, baseline)
-    elif rule.metric.startswith("performance.estimated_"):
-        yield None, estimated.measure(rule.metric, window, baseline)
+    elif rule.metric.startswith(ESTIMATED):
+        yield None, estimated.measure(rule.metric, window, baseline, labelled)
     else:
         yield None, performance.measure(rule.metric, window, baseline, terms.label_share)

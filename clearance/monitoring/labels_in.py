@@ -39,21 +39,26 @@ class Coverage:
             return "labels are those of favourable decisions alone, and so is this figure"
         return f"the {without:,} decisions without a label are like those with one" if without > 0 else None
 
+    def are_in(self, label_share: float) -> bool:
+        """Whether labels of so large a share are in: of all decisions, or of favourable ones where labels are
+        selective and more hardly come."""
+        sides = [self, self.among_favourable] if self.selective else [self]
+        return any(0 < sum(side.decisions) * label_share <= sum(side.labelled) for side in sides)
+
     def hole(self, label_share: float) -> str | None:
         """Why performance cannot be read: too few labels, or selective ones; None where it can."""
         total, known = sum(self.decisions), sum(self.labelled)
         if not total:
             return "there is no decision to have a label"
-        if known < label_share * total:
-            return (
-                f"labels of {known / total:.1%} of {total:,} decisions are in; {label_share:.0%} are needed"
-            )
-        if self.selective:
+        if self.selective and self.are_in(label_share):
             return (
                 f"selective labels: {self.labelled[1]:,} of {self.decisions[1]:,} favourable decisions have "
                 f"one, and {self.labelled[0]:,} of {self.decisions[0]:,} unfavourable ones; "
                 "those with a label do not speak for the rest"
             )
+        if known < label_share * total:
+            share = f"{known / total:.1%}"
+            return f"labels of {share} of {total:,} decisions are in; {label_share:.0%} are needed"
         return None
 
 

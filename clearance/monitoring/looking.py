@@ -7,9 +7,11 @@ labels      those that do, `label_delay_days` later, once enough labels are in; 
 
 from __future__ import annotations
 
+import bisect
 import datetime as dt
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
@@ -19,7 +21,8 @@ from clearance import wording
 from clearance.documents.baseline_document import BaselineDocument
 from clearance.documents.look_document import LiveFinding, Look
 from clearance.documents.measurement import Outcome
-from clearance.monitoring import budget, fairness, judgement, measure, sums, windows
+from clearance.monitoring import budget, fairness, judgement, labels_in, measure, sums, windows
+from clearance.monitoring.estimated import Labelled
 from clearance.monitoring.measure import LiveEvidence
 from clearance.monitoring.store import CountedDay, VersionKey
 from clearance.monitoring.watched_version import JudgingPolicy
@@ -53,11 +56,16 @@ class Watched:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CountedWindow:
-    """A window with its counts, and the hours in which there were decisions."""
+    """A window with its counts, and the hours in which there were decisions.
+
+    `labelled` are the labelled decisions of the version until its end, groups left out; None where they are
+    those of the window.
+    """
 
     span: Span
     counts: WindowCounts
     hours: tuple[dt.datetime, ...]
+    labelled: Labelled | None = None
 
 
 def spans(watched: Watched, terms: MonitoringTerms, now: dt.datetime) -> list[Span]:
@@ -98,7 +106,7 @@ def due_bases(
     if "decisions" not in bases:
         yield "decisions"
     if "labels" not in bases and _labels_expected(span, terms, now):
-        if label_share(window.counts) >= terms.label_share:
+        if labels_in.coverage(window.counts).are_in(terms.label_share):
             yield "labels"
         elif "unlabelled" not in bases:
             yield "unlabelled"
@@ -137,6 +145,21 @@ def counted(span: Span, by_day: Mapping[dt.date, CountedDay], watched: Watched) 
         ),
         hours=busy,
     )
+
+
+def with_labels(
+    windows_of: Iterable[CountedWindow], by_day: Mapping[dt.date, CountedDay]
+) -> Iterator[CountedWindow]:
+    """The windows with the labelled decisions of all these days until the end of each."""
+    days = sorted(by_day)
+    until: list[Labelled] = [{}]
+    for day in days:
+        total = Counter(until[-1])
+        for (_, *key), count in by_day[day].counts.labelled.items():
+            total[(), *key] += count  # type: ignore[index]
+        until.append(total)
+    for window in windows_of:
+        yield replace(window, labelled=until[bisect.bisect_right(days, max(window.span.days))])
 
 
 def _hours_in_service(span: Span, watched: Watched) -> int:
@@ -189,7 +212,13 @@ def _findings(
     rules: Sequence[LiveRule],
     level: float,
 ) -> tuple[LiveFinding, ...]:
-    evidence = LiveEvidence(window=window.span.window, counts=window.counts, baseline=baseline, terms=terms)
+    evidence = LiveEvidence(
+        window=window.span.window,
+        counts=window.counts,
+        baseline=baseline,
+        terms=terms,
+        labelled=window.labelled,
+    )
     hypotheses = measure.hypotheses(rules, evidence)
     findings = judgement.judge(hypotheses, level)
     if window.counts.rows < terms.minimum_rows:

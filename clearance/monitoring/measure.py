@@ -17,6 +17,7 @@ from clearance.inference_log.records import FAVOURABLE, UNFAVOURABLE
 from clearance.monitoring import bins, figures, season
 from clearance.monitoring.data_quality import ExactCount, UnitFactor
 from clearance.monitoring.effects import Effect, Hypothesis
+from clearance.monitoring.estimated import Labelled
 from clearance.monitoring.statistics import distribution, normal, rates
 from clearance.monitoring.window_counts import Counts, WindowCounts
 from clearance.policy.monitoring_terms import LiveRule, MonitoringTerms
@@ -36,12 +37,16 @@ NEED_LABELS = frozenset(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LiveEvidence:
-    """What a look reads: the counts of a window, the version's baseline, and the policy's terms."""
+    """What a look reads: the counts of a window, the version's baseline, and the policy's terms.
+
+    `labelled` are the labelled decisions that estimates are checked against; None: those of the window.
+    """
 
     window: Window
     counts: WindowCounts
     baseline: BaselineDocument
     terms: MonitoringTerms
+    labelled: Labelled | None = None
 
 
 def rules_in_force(terms: MonitoringTerms, day: dt.date, *, labels: bool) -> tuple[LiveRule, ...]:
@@ -49,6 +54,11 @@ def rules_in_force(terms: MonitoringTerms, day: dt.date, *, labels: bool) -> tup
     return tuple(
         rule for rule in terms.rules if rule.in_force(day) and (rule.metric in NEED_LABELS) == labels
     )
+
+
+def estimates(terms: MonitoringTerms) -> bool:
+    """Whether a rule reads an estimate of performance, which labels of earlier windows check."""
+    return any(rule.metric.startswith(figures.ESTIMATED) for rule in terms.rules)
 
 
 def hypotheses(rules: Sequence[LiveRule], evidence: LiveEvidence) -> tuple[Hypothesis, ...]:
@@ -71,7 +81,7 @@ def _effects(rule: LiveRule, evidence: LiveEvidence) -> Iterator[tuple[str | Non
             if name not in baseline.features or baseline.features[name].bins.kind == "number":
                 yield name, _unit_factor(name, counts, baseline)
     elif figures.reads(rule.metric):
-        yield from figures.effects_of(rule, counts, baseline, evidence.terms)
+        yield from figures.effects_of(rule, counts, baseline, evidence.terms, evidence.labelled)
     else:
         yield None, normal.undefined(_NOT_FROM_COUNTS, counts.rows)
 

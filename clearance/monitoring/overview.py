@@ -13,18 +13,20 @@ from typing import Literal
 
 import sqlalchemy as sa
 
-from clearance import wording
+from clearance import files, wording
 from clearance.documents.look_document import Look
 from clearance.ledger import Entry
-from clearance.monitoring import alerts, database, looking, store, sums
+from clearance.monitoring import alerts, database, faults, looking, store, sums
+from clearance.monitoring import metrics as monitor_metrics
 from clearance.monitoring.alerts.alert import Alert, IntentKind, State
 from clearance.monitoring.alerts.store import Stored
 from clearance.monitoring.metrics import Incidents, OpenAlert, Watch
+from clearance.monitoring.run import MonitorRun
 from clearance.monitoring.store import VersionKey
 from clearance.policy.monitoring_terms import MonitoringTerms
-from clearance.promotion import incidents, restrictions
+from clearance.promotion import incidents, restrictions, session
 from clearance.promotion.incidents import Incident
-from clearance.reporting import trends
+from clearance.reporting import monitoring_page, trends
 from clearance.reporting.monitoring_page import AlertLine, IncidentLine, Monitored
 
 DAYS = 366
@@ -61,7 +63,7 @@ def watch(subject: Subject, entries: Sequence[Entry], now: dt.datetime) -> Watch
     )
 
 
-def page(
+def show(
     subject: Subject, entries: Sequence[Entry], now: dt.datetime, looks: Sequence[Look] | None = None
 ) -> Monitored:
     """What the page shows: the looks of the last `DAYS` days, or those that are given, and what is open.
@@ -86,6 +88,34 @@ def page(
         ],
         restrictions=restriction.lines() if restriction else (),
     )
+
+
+def write(
+    root: Path,
+    result: MonitorRun,
+    *,
+    page: Path | None = None,
+    metrics: Path | None = None,
+    again: bool = False,
+) -> None:
+    """Write the page and the metrics of the newest version, each where a file is given.
+
+    `again`: the run judged windows again under another policy, and the page shows these looks. Raises as
+    `watch`, and ConfigurationError when the policy does not say how the version is watched.
+    """
+    if page is None and metrics is None:
+        return
+    if result.terms is None:
+        raise faults.NO_TERMS(policy=f"the policy of version {result.newest.version}")
+    subject = Subject(root=root, key=result.newest, terms=result.terms)
+    with session.open_read_only(root) as reader:
+        entries = reader.entries(result.model)
+    now = dt.datetime.now(dt.UTC)
+    if page is not None:
+        shown = show(subject, entries, now, result.looks if again else None)
+        files.write_text(page, monitoring_page.render(shown))
+    if metrics is not None:
+        monitor_metrics.write(metrics, watch(subject, entries, now))
 
 
 def _recent(looks: Sequence[Look]) -> list[Look]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from clearance.documents.baseline_document import BaselineDocument, FeatureReference
 from clearance.metrics import intervals, ranking, significance
-from clearance.monitoring import calibration_noise, contrasts, labels_in, score_table
+from clearance.monitoring import calibration_noise, contrasts, estimates, labels_in, score_table
 from clearance.monitoring.contrasts import Term
 from clearance.monitoring.estimates import Estimate, Figure, Interval, Undefined
 from clearance.monitoring.score_table import ScoreTable
@@ -38,7 +38,9 @@ def measure(metric: str, window: WindowCounts, baseline: BaselineDocument, label
     if alone:
         table = table.favourable
     evidence = score_table.of_cells(baseline.score.bins, baseline.cells)
-    return _METRICS[metric](Labelled(table, evidence, baseline.score, coverage.assumption))
+    return _METRICS[metric](
+        Labelled(table, evidence, baseline.score, estimates.assuming(coverage.assumption))
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +50,7 @@ class Labelled:
     table: ScoreTable
     evidence: ScoreTable
     score: FeatureReference
-    assumption: str | None
+    assumption: str
 
 
 def _accuracy(labelled: Labelled) -> Figure:
@@ -65,7 +67,7 @@ def _precision(labelled: Labelled) -> Figure:
     return _share(labelled.table.cell(1, 1), labelled.table.by_decision[1], labelled.assumption)
 
 
-def _share(hits: int, rows: int, assumption: str | None) -> Estimate:
+def _share(hits: int, rows: int, assumption: str) -> Estimate:
     terms = [Term(hits, rows)]
     return Estimate(
         value=hits / rows,
@@ -151,14 +153,14 @@ def _calibration_error(labelled: Labelled) -> Figure:
         return Undefined(undefined="no labelled decision has a score", rows=0)
     predicted = score_table.mean_scores(labelled.score)
     error = calibration_noise.CalibrationError(rows[seen], favourable[seen], predicted[seen])
-    rests = "scores of a cell have the mean that they have in the evidence"
+    means = "scores of a cell have the mean that they have in the evidence"
     return Estimate(
         value=error.value,
         plain=error.plain,
         rows=int(rows.sum()),
         bounds=error.bounds,
         above=error.p_above,
-        assumption=f"{labelled.assumption}; {rests}" if labelled.assumption else rests,
+        assumption=f"{means}; {labelled.assumption}",
     )
 
 

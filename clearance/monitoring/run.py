@@ -26,7 +26,17 @@ from clearance.errors import ClearanceError
 from clearance.feature_store import FeatureSettings
 from clearance.inference_log import InferenceLog
 from clearance.inference_log.reading import LoggedDecision
-from clearance.monitoring import alerts, counting, database, faults, looking, store, watched_version, windows
+from clearance.monitoring import (
+    alerts,
+    counting,
+    database,
+    faults,
+    looking,
+    measure,
+    store,
+    watched_version,
+    windows,
+)
 from clearance.monitoring.counting import Decided
 from clearance.monitoring.looking import CountedWindow, Watched
 from clearance.monitoring.store import VersionHour, VersionKey
@@ -41,6 +51,8 @@ from clearance.trust.roles import Right
 TOGETHER = 2_000
 """Decisions that are counted in one transaction."""
 REASON = "monitoring"
+LABELLED_DAYS = 62
+"""Days whose labels are in by then, and check estimates of performance."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -333,7 +345,7 @@ def _new_looks(
     ]
     steps = [
         (looking.due_at(window.span, basis, terms), place, window, basis)
-        for place, window in enumerate(_counted(monitor, target, due, ZoneInfo(terms.timezone)))
+        for place, window in enumerate(_counted(monitor, target, due, terms))
         for basis in looking.due_bases(window, made, terms, monitor.now)
     ]
     looks = []
@@ -345,15 +357,17 @@ def _new_looks(
 
 
 def _counted(
-    monitor: Monitor, target: Watched, spans: Sequence[windows.Span], zone: ZoneInfo
+    monitor: Monitor, target: Watched, spans: Sequence[windows.Span], terms: MonitoringTerms
 ) -> Iterator[CountedWindow]:
-    """The counts of these windows; their hours are read once."""
+    """The counts of these windows. Hours are read once; with estimates, so far back as labels may be late."""
     if not spans:
         return
-    start, end = min(span.start for span in spans), max(span.end for span in spans)
-    days = store.days(monitor.engine, target.key, start, end, partial(windows.day_of, zone=zone))
-    for span in spans:
-        yield looking.counted(span, days, target)
+    back = terms.label_delay_days + LABELLED_DAYS if measure.estimates(terms) else 0
+    start = min(span.start for span in spans) - dt.timedelta(days=back)
+    end = max(span.end for span in spans)
+    day_of = partial(windows.day_of, zone=ZoneInfo(terms.timezone))
+    days = store.days(monitor.engine, target.key, start, end, day_of)
+    yield from looking.with_labels((looking.counted(span, days, target) for span in spans), days)
 
 
 def _again(
@@ -370,7 +384,7 @@ def _again(
             for span in looking.spans(target, terms, monitor.now)
             if _is_between(span.day, request.since, request.until)
         ]
-        for window in _counted(monitor, target, spans, ZoneInfo(terms.timezone)):
+        for window in _counted(monitor, target, spans, terms):
             for basis in looking.due_bases(window, set(), terms, monitor.now):
                 looks.append(looking.look(target, judging, window, basis))
     return looks, ["judged again under another policy: nothing is stored"]

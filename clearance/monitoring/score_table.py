@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy import special
 
 from clearance.documents.baseline_document import FeatureBins, FeatureReference
 from clearance.metrics import ranking
@@ -96,8 +97,15 @@ class Area:
     other: float
 
     def bounds(self, confidence: float) -> Interval:
-        """Bounds on it, as the evidence has them: the wider of DeLong's and Newcombe's."""
-        return ranking.wider_bounds(self.value, self.error, self.favourable, self.other, confidence)
+        """Bounds on it: the wider of DeLong's and Newcombe's, as in the evidence.
+
+        DeLong's error comes from the rows of the rarer label alone, so it reaches as far as Student's t has
+        it: with ten such rows a normal tail would err some times as often as it says.
+        """
+        tail = (1 - confidence) / 2
+        degrees = max(1.0, min(self.favourable, self.other) - 1)
+        farther = float(special.stdtrit(degrees, tail) / special.ndtri(tail))
+        return ranking.wider_bounds(self.value, self.error * farther, self.favourable, self.other, confidence)
 
 
 def areas(other: Numbers, favourable: Numbers) -> Numbers:

@@ -31,6 +31,9 @@ FEWEST_DAYS = 8
 FEWEST_OF_A_KIND = 4
 """The days of each kind in a window that the reference must have before it is compared with them alone."""
 
+ENOUGH_OF_A_KIND = 26
+"""The days of one kind that say by themselves how much such days differ; with fewer, all days together do."""
+
 FEWEST_BLOCKS = 6
 """How many blocks as long as the window the reference must hold; shorter blocks are taken otherwise."""
 
@@ -67,12 +70,13 @@ def reference_for(
     length, _ = kinds_of(window, terms)
     season = _season(terms.season, dates, window_dates(window, terms.timezone))
     same = np.isin(_kinds(dates, season), list(_wanted(window, terms.timezone, season)))
+    alone = length == 1 and same.sum() >= ENOUGH_OF_A_KIND
     return _reference(
         feature,
         table[same].sum(axis=0),
         between_days=between_days(
-            table,
-            _kinds(dates, season if length == 1 else _weekly(season)),
+            table[same] if alone else table,
+            _kinds(dates, season if length == 1 else _weekly(season))[same if alone else slice(None)],
             length=length,
             compared_with=int(same.sum()),
         ),

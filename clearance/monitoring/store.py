@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -350,10 +351,16 @@ def mark_reacted(engine: sa.Engine, number: int) -> None:
 def _read_looks(engine: sa.Engine, query: sa.Select[Any]) -> Iterator[StoredLook]:
     for number, body in _rows(engine, query):
         try:
-            yield StoredLook(number=number, look=Look.from_json(json.loads(body)))
+            yield StoredLook(number=number, look=_parse(body))
         except (Misfit, ValueError) as error:
             label = database_urls.label(engine.url)
             raise faults.LOOK_UNREADABLE(number=number, database=label, why=error) from None
+
+
+@lru_cache(maxsize=16)
+def _parse(body: str) -> Look:
+    """The look; a server asks for the same few newest ones again and again."""
+    return Look.from_json(json.loads(body))
 
 
 def _rows(engine: sa.Engine, query: sa.Select[Any]) -> list[tuple[Any, ...]]:

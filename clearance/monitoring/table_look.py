@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,7 +16,8 @@ from clearance import wording
 from clearance.documents.look_document import LiveFinding
 from clearance.documents.measurement import Outcome
 from clearance.documents.table_look_document import ComparedTable, TableLook
-from clearance.monitoring import judgement, tables
+from clearance.monitoring import bins, judgement, tables
+from clearance.monitoring.data_quality import UnitFactor
 from clearance.monitoring.effects import Effect, Hypothesis
 from clearance.monitoring.statistics import distribution, normal
 from clearance.monitoring.tables import Column, Sample, Table
@@ -24,12 +25,18 @@ from clearance.monitoring.window_counts import Counts
 from clearance.policy import judgement as verdicts
 from clearance.policy.monitoring_terms import LiveRule
 
+TOGETHER = "drift.all_features"
+"""The metric that is read from rows of all columns, not from the counts of each."""
+
 COLUMNS_RULE = "columns"
 """The rule that every column of the reference is there; it is always applied."""
 
+_UNIT = "data.unit_factor"
 _IDENTIFIER_SHARE = 0.5
 _FEW_VALUES = 50
-_SEQUENCE_GAPS = 10
+_EQUAL_BY_CHANCE = 5
+"""Whole numbers that all differ name rows where, drawn at random, so many pairs would be equal."""
+_NESTED = "a list, a structure or bytes"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,28 +44,33 @@ class Terms:
     """What is judged: the rules, the probability `level` of a failed one without any change, the columns.
 
     Without `columns`, those of the reference but for dates, identifiers and what is no plain value.
+    `beyond` are the ids of rules that two tables cannot be judged by.
     """
 
     rules: tuple[LiveRule, ...]
     level: float
     columns: tuple[str, ...] | None = None
+    beyond: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CountedColumn:
-    """The counts of a column in both tables, in the same cells."""
+    """The counts of a column in both tables, in the same cells; `unit` is the effect of its unit."""
 
     reference: distribution.ReferenceCounts
     current: Counts
+    unit: Effect | None = None
 
 
 def applicable(rules: Sequence[LiveRule]) -> tuple[LiveRule, ...]:
-    """Those of the rules that two tables can be judged by: figures of single columns."""
-    return tuple(
-        rule
-        for rule in rules
-        if rule.metric in distribution.METRICS and (rule.of == "features" or not isinstance(rule.of, str))
-    )
+    """Those of the rules that two tables can be judged by: figures of single columns, or of all together."""
+    return tuple(rule for rule in rules if rule.metric == TOGETHER or applies(rule))
+
+
+def applies(rule: LiveRule) -> bool:
+    """Whether two tables can be judged by the rule: it is about single columns."""
+    known = rule.metric in distribution.METRICS or rule.metric == _UNIT
+    return known and (rule.of == "features" or not isinstance(rule.of, str))
 
 
 def compare(reference: Table, current: Table, terms: Terms) -> TableLook:
@@ -69,7 +81,8 @@ def compare(reference: Table, current: Table, terms: Terms) -> TableLook:
     compared = tables.columns(
         reference, current, [name for name in names if name not in reasons and name not in missing]
     )
-    samples = tables.samples(reference, compared)
+    kinds = {name: column.kind for name, column in compared.items()}
+    samples = tables.samples(reference, {name: column.reference for name, column in compared.items()}, kinds)
     if terms.columns is None:
         named = {name for rule in terms.rules if not isinstance(rule.of, str) for name in rule.of}
         others = {name: column for name, column in compared.items() if name not in named}
@@ -78,10 +91,18 @@ def compare(reference: Table, current: Table, terms: Terms) -> TableLook:
     counted = _count(reference, current, judged, samples)
     empty = {name: "no value in either table" for name in judged if _is_empty(counted[name])}
     counted = {name: counts for name, counts in counted.items() if name not in empty}
+    if any(rule.metric == _UNIT for rule in terms.rules):
+        counted = _with_units(current, judged, samples, counted)
     asked = [name for name in terms.columns or () if name in reasons or name in empty]
     findings = (
         _columns_finding(names, missing, current),
-        *judgement.judge(_hypotheses(terms.rules, counted, asked, current.rows), terms.level),
+        *judgement.judge(
+            [
+                *_hypotheses(terms.rules, counted, asked, current.rows),
+                *_together(terms.rules, reference, current, {name: judged[name] for name in counted}),
+            ],
+            terms.level,
+        ),
     )
     return TableLook(
         reference=ComparedTable(path=reference.path, rows=reference.rows),
@@ -91,11 +112,8 @@ def compare(reference: Table, current: Table, terms: Terms) -> TableLook:
         outcome=_outcome(findings),
         findings=findings,
         not_judged=reasons | empty,
-        notes=(*_notes(reference, current, judged), *_crowded(counted)),
+        notes=(*_beyond(terms), *_notes(reference, current, judged), *_crowded(counted)),
     )
-
-
-_NESTED = "a list, a structure or bytes"
 
 
 def _is_nested(name: str, reference: Table, current: Table) -> bool:
@@ -110,21 +128,21 @@ def unjudged(
     for name in compared:
         if reference.family(name) == "time":
             reasons[name] = "a date or time, which moves by itself"
-        elif _is_identifier(reference.types[name], samples[name]):
+        elif _is_identifier(samples[name]):
             reasons[name] = "an identifier: most rows have a value of their own"
     return reasons
 
 
-def _is_identifier(kind: str, sample: Sample) -> bool:
-    """Texts most of which differ; whole numbers that all differ and leave few gaps, as numbers of rows do."""
+def _is_identifier(sample: Sample) -> bool:
+    """Texts most of which differ, or whole numbers that all do although their range is not that wide."""
     values, different = sample.values, sample.different
     if different <= _FEW_VALUES:
         return False
-    if isinstance(values, np.ndarray):
-        span = float(values.max() - values.min())
-        whole = "INT" in kind or bool((values == np.floor(values)).all())
-        return whole and different == len(values) and span <= _SEQUENCE_GAPS * different
-    return different > _IDENTIFIER_SHARE * len(values)
+    if not isinstance(values, np.ndarray):
+        return different > _IDENTIFIER_SHARE * len(values)
+    span = float(values.max() - values.min())
+    is_whole = bool((values == np.floor(values)).all())
+    return is_whole and different == len(values) and span * 2 * _EQUAL_BY_CHANCE <= different**2
 
 
 def _count(
@@ -168,17 +186,73 @@ def _hypotheses(
     return [
         Hypothesis(rule=rule, subject=name, effect=_effect(rule.metric, counted.get(name), rows))
         for rule in rules
+        if rule.metric != TOGETHER
         for name in ([*counted, *asked] if rule.of == "features" else rule.of)
-        if name not in counted
-        or rule.of != "features"
-        or distribution.applies(rule.metric, counted[name].reference.bins.kind)
+        if name not in counted or rule.of != "features" or _fits(rule.metric, counted[name])
     ]
+
+
+def _together(
+    rules: Sequence[LiveRule], reference: Table, current: Table, judged: Mapping[str, Column]
+) -> list[Hypothesis]:
+    """Each rule on all columns together, over evenly spread rows of both tables."""
+    wanted = [rule for rule in rules if rule.metric == TOGETHER]
+    if not wanted:
+        return []
+    from clearance.monitoring import all_features
+
+    before, now = (
+        tables.rows(table, values, all_features.MOST_ROWS).to_pandas()
+        for table, values in (
+            (reference, {name: column.reference for name, column in judged.items()}),
+            (current, {name: column.current for name, column in judged.items()}),
+        )
+    )
+    effect = all_features.measure(now, before)
+    return [Hypothesis(rule=rule, subject=None, effect=effect) for rule in wanted]
+
+
+def _fits(metric: str, counted: CountedColumn) -> bool:
+    kind = counted.reference.bins.kind
+    return kind == "number" if metric == _UNIT else distribution.applies(metric, kind)
 
 
 def _effect(metric: str, counted: CountedColumn | None, rows: int) -> Effect:
     if counted is None:
         return normal.undefined("it is not a column with values in both tables", rows)
+    if metric == _UNIT:
+        return counted.unit or normal.undefined("it has no size in both tables", rows)
     return distribution.effect(metric, counted.current, counted.reference)
+
+
+def _with_units(
+    current: Table,
+    judged: Mapping[str, Column],
+    samples: Mapping[str, Sample],
+    counted: Mapping[str, CountedColumn],
+) -> dict[str, CountedColumn]:
+    """The columns with the effects of the units of numbers, from the rows that stand for all."""
+    numbers = {name: judged[name] for name in counted if judged[name].kind == "number"}
+    now = tables.samples(
+        current,
+        {name: column.current for name, column in numbers.items()},
+        dict.fromkeys(numbers, "number"),
+    )
+    return dict(counted) | {
+        name: replace(counted[name], unit=_unit(samples[name], now[name])) for name in numbers
+    }
+
+
+def _unit(reference: Sample, current: Sample) -> Effect | None:
+    before, now = (np.asarray(sample.values, dtype=np.float64) for sample in (reference, current))
+    if not (before.any() and now.any()):
+        return None
+    sizes = np.log10(np.abs(before[before != 0]))
+    return UnitFactor(
+        sizes=np.bincount(bins.size_places(now), minlength=bins.SIZES),
+        median_size=float(np.median(sizes)),
+        reference_rows=len(sizes),
+    )
 
 
 def _columns_finding(names: Sequence[str], missing: Sequence[str], current: Table) -> LiveFinding:
@@ -203,6 +277,12 @@ def _outcome(findings: Sequence[LiveFinding]) -> Outcome:
     if len(findings) == 1 and findings[0].outcome is Outcome.PASS:
         return Outcome.NOT_EVALUATED
     return verdicts.worst(finding.outcome for finding in findings)
+
+
+def _beyond(terms: Terms) -> Iterator[str]:
+    if terms.beyond:
+        rules = wording.join_names(terms.beyond)
+        yield f"not applied, because they need more than two tables: {rules}"
 
 
 def _notes(reference: Table, current: Table, judged: Mapping[str, Column]) -> tuple[str, ...]:

@@ -119,6 +119,8 @@ def opened(path: str, delimiter: str | None = None) -> Iterator[Table]:
 
     Raises SourceError or DataError that names the file at fault, ConfigurationError on a wrong delimiter.
     """
+    if any(mark in path for mark in "*?["):
+        raise data_faults.WILDCARD_IN_FILE_NAME(path=path)
     source = params.Source(kind="file", path=path, delimiter=delimiter)
     with (
         tempfile.TemporaryDirectory(prefix="clearance-table-") as home,
@@ -215,21 +217,17 @@ def _as_category(quoted: str, own: Family, *, words: bool) -> str:
     return text
 
 
-def sampled_rows(reference: Table, columns: int) -> int:
-    """How many rows of the reference choose the cells of so many columns: all of them, or a sample."""
-    return min(reference.rows, SAMPLE_ROWS, SAMPLE_VALUES // max(1, columns))
+def sampled_rows(table: Table, columns: int) -> int:
+    """How many rows of the table stand for all in what is not counted: all of them, or a sample."""
+    return min(table.rows, SAMPLE_ROWS, SAMPLE_VALUES // max(1, columns))
 
 
-def samples(reference: Table, compared: Mapping[str, Column]) -> dict[str, Sample]:
-    """The values of each column in the rows of the reference that choose its cells."""
-    chosen = rows(
-        reference,
-        {name: column.reference for name, column in compared.items()},
-        sampled_rows(reference, len(compared)),
-    )
+def samples(table: Table, values: Mapping[str, Values], kinds: Mapping[str, Kind]) -> dict[str, Sample]:
+    """The values of each column in the rows that stand for all."""
+    chosen = rows(table, values, sampled_rows(table, len(values)))
     return {
-        name: _sample(column.kind, values.combine_chunks().drop_null())
-        for (name, column), values in zip(compared.items(), chosen.columns, strict=True)
+        name: _sample(kinds[name], column.combine_chunks().drop_null())
+        for name, column in zip(values, chosen.columns, strict=True)
     }
 
 

@@ -57,9 +57,10 @@ class Receiver:
 
 @dataclass(frozen=True, kw_only=True)
 class Prometheus:
-    """A running Prometheus, and who hears of its alerts."""
+    """A running Prometheus, the Alertmanager that it tells, and who hears of its alerts."""
 
     address: str
+    manager: str
     receiver: Receiver
 
     def query(self, expression: str) -> list[dict[str, Any]]:
@@ -100,7 +101,8 @@ def running(folder: Path, target: str, key: str) -> Iterator[Prometheus]:
         with _process(folder, *manager), _process(folder, *server):
             for address in listen:
                 until(lambda address=address: _is_ready(f"http://{address}/-/ready"))
-            yield Prometheus(address=f"http://{listen[0]}", receiver=receiver)
+            server_url, manager_url = (f"http://{address}" for address in listen)
+            yield Prometheus(address=server_url, manager=manager_url, receiver=receiver)
 
 
 def _quick_manager(receiver: str) -> str:

@@ -95,9 +95,19 @@ def finding(rule: LiveRule, subject: str | None, value: float | None, rows: int,
         "reference_rows": 1392,
         "rows_needed": 4 * rows if outcome is Outcome.INSUFFICIENT_EVIDENCE else None,
         "undefined": "labels are not in yet" if value is None else None,
-        "reason": f"{rule.metric} of {subject or 'the model'} is {value}: broken, and hardly by chance",
+        "reason": _reason(rule, subject, value, outcome),
     }
     return LiveFinding(**(base | more))
+
+
+def _reason(rule: LiveRule, subject: str | None, value: float | None, outcome: Outcome) -> str:
+    why = {
+        Outcome.PASS: "kept",
+        Outcome.FAIL: "broken, and hardly by chance (p 1e-09, at most 1e-06 allowed)",
+        Outcome.INSUFFICIENT_EVIDENCE: "not enough evidence",
+        Outcome.NOT_EVALUATED: "not evaluated",
+    }
+    return f"{rule.metric} of {subject or 'the model'} is {value}: {why[outcome]}"
 
 
 def look(

@@ -178,12 +178,12 @@ def _ks(live: Counts, against: ReferenceCounts) -> effects.Effect:
     at = int(np.argmax(np.abs(gaps)))
     scores = np.tri(len(gaps), len(now), dtype=float)
     share = (hits + hits_before) / (rows + of)
-    spread = reference.spread(against, _full(scores[at], live), _binary(float(share[at])), rows, of)
+    spread = reference.spread(against, scores[at], _binary(float(share[at])), rows, of)
     widest = math.sqrt(float((share * (1 - share)).max()) * (1 / rows + 1 / of) * spread.inflation)
     noise, plain = change.noise_of_largest(len(gaps)) * widest, float(abs(gaps[at]))
 
     def no_change() -> tuple[float, float]:
-        up, down = _hits((hits, rows), (hits_before, of), against, _full(scores, live))
+        up, down = _hits((hits, rows), (hits_before, of), against, scores)
         return float(change.most_extreme(np.concatenate([up, down]))), 1.0
 
     return NormalEffect(
@@ -201,13 +201,6 @@ def _ks(live: Counts, against: ReferenceCounts) -> effects.Effect:
         ends=(0.0, 1.0),
         assumption=against.assumption,
     )
-
-
-def _full(scores: Floats, live: Counts) -> Floats:
-    """Scores of values as scores of all cells: 0 for the others."""
-    wide = np.zeros((*scores.shape[:-1], len(live)))
-    wide[..., : scores.shape[-1]] = scores
-    return wide
 
 
 def _wasserstein(live: Counts, against: ReferenceCounts) -> effects.Effect:
@@ -246,7 +239,7 @@ def _absolute(
     gaps = cuts @ now / rows - cuts @ before / of
     share = cuts @ (now + before) / (rows + of)
     spreads = [
-        reference.spread(against, _full(cut, live), float(_binary(rate)), rows, of)
+        reference.spread(against, cut, float(_binary(rate)), rows, of)
         for cut, rate in zip(cuts, share, strict=True)
     ]
     each = np.sqrt([spread.variance for spread in spreads])
@@ -255,7 +248,7 @@ def _absolute(
     scores = (widths * np.sign(gaps)) @ cuts
     variance = _variance(scores, now) / rows + _variance(scores, before) / of
     row_variance = _variance(scores, now + before)
-    total = reference.spread(against, _full(scores, live), row_variance, rows, of)
+    total = reference.spread(against, scores, row_variance, rows, of)
     error = math.sqrt(max(variance, row_variance * (1 / rows + 1 / of)) * total.inflation)
 
     def no_change() -> tuple[float, float]:
@@ -263,7 +256,7 @@ def _absolute(
             (np.rint(cuts @ now).astype(np.int64), rows),
             (np.rint(cuts @ before).astype(np.int64), of),
             against,
-            _full(cuts, live),
+            cuts,
         )
         return float(change.most_extreme(np.concatenate([up, down]))), 1.0
 
@@ -299,13 +292,17 @@ def _shift(live: Counts, against: ReferenceCounts) -> effects.Effect:
     both = now + before
     scores = (np.cumsum(both) - both / 2) / (rows + of)
     row_variance = _variance(scores, both)
-    spread = reference.spread(against, _full(place, live), row_variance, rows, of)
+    spread = reference.spread(against, place, row_variance, rows, of)
     floor = 0.25 / (rows * of)
-    cuts = np.tri(max(1, len(now) - 1), len(now), dtype=float)
 
     def no_change() -> tuple[float, float]:
+        above, below = (change.tail_of_sum(both, rows, by, float(now @ by)) for by in (scores, 1 - scores))
+        if (both > 0).sum() >= _FEW_CELLS and not math.isnan(above + below):
+            tails = (change.deflated(p, spread.inflation, spread.degrees) for p in (above, below))
+            return next(tails), next(tails)
+        cuts = np.tri(max(1, len(now) - 1), len(now), dtype=float)
         hits, hits_before = ((cuts @ cells).astype(np.int64) for cells in (now, before))
-        more, fewer = _hits((hits, rows), (hits_before, of), against, _full(cuts, live))
+        more, fewer = _hits((hits, rows), (hits_before, of), against, cuts)
         return float(change.most_extreme(fewer)), float(change.most_extreme(more))
 
     return NormalEffect(
@@ -338,6 +335,9 @@ def _unseen_before(against: ReferenceCounts) -> int:
 def _missing(live: Counts, against: ReferenceCounts) -> effects.Effect:
     return rates.excess(live, against, cell=MISSING, before=int(against.counts[MISSING]), ends=(-1.0, 1.0))
 
+
+_FEW_CELLS = 4
+"""With fewer cells than these the cuts between them are tested exactly, each on its own."""
 
 METRICS: Mapping[str, Callable[[Counts, ReferenceCounts], effects.Effect]] = {
     "drift.psi": partial(_divergence, "psi"),

@@ -74,9 +74,9 @@ def against_limit(hits: int, rows: int) -> RateEffect | NormalEffect:
 class RateDifference:
     """A live rate less the rate of the reference, each from (hits, rows).
 
-    Interval by Newcombe on effective rows. A p-value is the largest of three: a score test at the limit, the
-    exact binomial one at the limit above the reference's rate, and Fisher's of "nothing changed"; the last
-    two keep their level where hits are rare. `inflation` and `degrees` are those of `reference.Spread`.
+    Interval by Newcombe on effective rows. A p-value is that of the likelihood ratio at the limit, or that of
+    Fisher's exact test of "nothing changed", if it is larger. `inflation` and `degrees` are those of
+    `reference.Spread`.
     """
 
     live: Rate
@@ -118,34 +118,16 @@ class RateDifference:
 
     def p_above(self, limit: float) -> float:
         """The p-value of "at most `limit`"; 1 where the difference is."""
-        gap = self._gap
-        if not gap > limit:
+        if not self._gap > limit:
             return 1.0
-        (hits, rows), (hits_before, of) = self.live, self.before
-        at_limit = min(1.0, max(0.0, hits_before / of + limit))
-        score = normal.tail_of((gap - limit) / math.sqrt(self._variance(limit)), self.degrees)
-        exact = float(special.betainc(hits, rows - hits + 1, at_limit)) if at_limit > 0 else 0.0
-        p_value = max(score, self._with_days(exact))
+        z = math.sqrt(likelihood_ratio(self.live, self.before, limit) / self.inflation)
+        p_value = normal.tail_of(z, self.degrees)
         return p_value if p_value > normal.UNREMARKABLE else max(p_value, self._no_change())
 
     def p_below(self, limit: float) -> float:
         """The p-value of "at least `limit`"; 1 where the difference is."""
         (hits, rows), (hits_before, of) = self.live, self.before
         return replace(self, live=(rows - hits, rows), before=(of - hits_before, of)).p_above(-limit)
-
-    def _variance(self, limit: float) -> float:
-        """The variance of the difference if it were `limit`."""
-        (hits, rows), (hits_before, of) = self.live, self.before
-        least = 0.25 / (rows + of)
-        before = min(1 - least, max(least, (hits + hits_before - limit * rows) / (rows + of)))
-        live = min(1 - least, max(least, before + limit))
-        return (live * (1 - live) / rows + before * (1 - before) / of) * self.inflation
-
-    def _with_days(self, p_value: float) -> float:
-        if self.inflation <= 1 and math.isinf(self.degrees):
-            return p_value
-        z = -float(special.ndtri(p_value)) / math.sqrt(self.inflation)
-        return max(p_value, normal.tail_of(z, self.degrees))
 
     def _no_change(self) -> float:
         hits, live, hits_before, of = (np.array(count) for count in (*self.live, *self.before))
@@ -154,7 +136,10 @@ class RateDifference:
 
     def false_alarm(self, limit: float) -> float | None:
         """The probability that the difference lies beyond the limit, on its side, without any change."""
-        return normal.tail_of(abs(limit) / math.sqrt(self._variance(0.0)), self.degrees)
+        (hits, rows), (hits_before, of) = self.live, self.before
+        rate = (hits + hits_before) / (rows + of)
+        error = math.sqrt(rate * (1 - rate) * (1 / rows + 1 / of) * self.inflation)
+        return normal.tail_of(abs(limit) / error, self.degrees) if error else 0.0
 
     def rows_needed(self, limit: float, level: float) -> int | None:
         """About how many live rows would tell it from `limit` at a p-value of `level`; None: none would."""
@@ -165,6 +150,31 @@ class RateDifference:
         fixed = independent * self.inflation - live * (1 - live) / rows
         beyond = normal.quantile(level, self.degrees)
         return normal.rows_for(independent * self.inflation, fixed, rows, self._gap - limit, beyond)
+
+
+def likelihood_ratio(live: Rate, before: Rate, limit: float) -> float:
+    """Twice the log of the likelihood over the largest one where the rates differ by `limit`; at least 0.
+
+    The rates of the latter solve a cubic equation: C. P. Farrington and G. Manning, Stat. Med. 9 (1990)
+    1447-1454.
+    """
+    (hits, rows), (hits_before, of) = live, before
+    first, second, weight = hits / rows, hits_before / of, of / rows
+    a = 1 + weight
+    b = -(1 + weight + first + weight * second + limit * (weight + 2))
+    c = limit**2 + limit * (2 * first + weight + 1) + first + weight * second
+    d = -first * limit * (1 + limit)
+    v = (b / (3 * a)) ** 3 - b * c / (6 * a * a) + d / (2 * a)
+    u = math.copysign(math.sqrt(max(0.0, (b / (3 * a)) ** 2 - c / (3 * a))), v)
+    angle = (math.pi + math.acos(min(1.0, max(-1.0, v / u**3 if u else 0.0)))) / 3
+    at = min(1.0, 1.0 + limit, max(0.0, limit, 2 * u * math.cos(angle) - b / (3 * a)))
+    return max(0.0, 2 * (_deviance(hits, rows, at) + _deviance(hits_before, of, at - limit)))
+
+
+def _deviance(hits: int, rows: int, rate: float) -> float:
+    """The log-likelihood of the observed rate less that of `rate`."""
+    share, rate = hits / rows, min(1.0, max(0.0, rate))
+    return rows * float(special.rel_entr(share, rate) + special.rel_entr(1 - share, 1 - rate))
 
 
 def difference(

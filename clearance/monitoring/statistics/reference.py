@@ -71,6 +71,7 @@ class Spread:
 def spread(reference: ReferenceCounts, scores: Floats, row_variance: float, rows: int, of: int) -> Spread:
     """The spread of the mean of `scores` over `rows` live rows less that over `of` reference rows.
 
+    `scores` are those of the first cells; rows of the other cells (missing values) are not among the rows.
     `row_variance` is the variance of the score of one row. Degrees of freedom by Satterthwaite: the less of
     the variance was estimated from days, the more.
     """
@@ -78,7 +79,11 @@ def spread(reference: ReferenceCounts, scores: Floats, row_variance: float, rows
     between = reference.between_days
     if between is None or independent <= 0:
         return Spread(variance=independent, fixed=row_variance / of)
-    days, observed = between.variance(scores, row_variance)
+    counts = reference.counts[: len(scores)]
+    known = float(counts.sum()) / reference.rows
+    deviations = np.zeros(len(reference.counts))
+    deviations[: len(scores)] = (scores - float(scores @ counts) / float(counts.sum())) / known
+    days, observed = between.variance(deviations, row_variance / known)
     variance = independent + days
     degrees = between.degrees * (variance / observed) ** 2 if days > 0 else between.degrees
     return Spread(
