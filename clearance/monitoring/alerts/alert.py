@@ -16,6 +16,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from clearance import canonical_json
+from clearance.documents import monitoring_catalogue
 from clearance.documents.look_document import LiveFinding, Look
 from clearance.documents.measurement import Outcome
 from clearance.policy.monitoring_terms import MonitoringTerms
@@ -265,7 +266,8 @@ def describe(finding: LiveFinding) -> str:
     value = "not defined" if finding.value is None else f"{finding.value:.4g}"
     if finding.low is not None and finding.high is not None:
         value += f" (95 % interval {finding.low:.4g} to {finding.high:.4g})"
-    return f"{finding.metric}{subject} is {value}; allowed is {' and '.join(bounds)}; {finding.rows:,} rows"
+    figure = f"{finding.metric}{subject} ({monitoring_catalogue.METRICS[finding.metric].text})"
+    return f"{figure} is {value}; allowed is {' and '.join(bounds)}; {finding.rows:,} rows"
 
 
 def stamp(at: dt.datetime) -> str:
