@@ -121,11 +121,12 @@ def attribution(pipeline: Any, reasons: ReasonsDocument, inputs: pd.DataFrame) -
 
 
 def days_of(
-    table: StoredTable, data: params.Data, time: params.OutOfTime | None, rows: pd.Series
+    file: Path, data: params.Data, time: params.OutOfTime | None, rows: pd.Series
 ) -> list[str] | None:
     """The date of each of these rows, as `2026-11-30`; None where the parameters name no column of times."""
     if time is None:
         return None
+    table = StoredTable(file)
     dates = table.column(time.column).cast(pa.timestamp("us"), safe=False).cast(pa.date32())
     hashes = row_ids.hexadecimal(split.identify(table, data).row).to_pylist()
     of_row = dict(zip(hashes, (str(day) for day in dates.to_pylist()), strict=True))
@@ -196,7 +197,7 @@ def main() -> None:
         Rows(
             sides=sides,
             test_scores=scored.read(Path(), sides["test"].rows, training.model.sha256),
-            days=days_of(StoredTable(paths.RAW_TABLE), settings.data, settings.split.time, counted.rows),
+            days=days_of(paths.RAW_TABLE, settings.data, settings.split.time, counted.rows),
         ),
         reasons=None if isinstance(reasons, BlockedDocument) else reasons,
         most_attributes=settings.evaluate.intersections,

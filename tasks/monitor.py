@@ -38,7 +38,7 @@ def terms(options: argparse.Namespace, today: dt.date) -> table_look.Terms:
     """What the options ask for. Raises ConfigurationError where that is nothing, or cannot be."""
     monitoring = _monitoring(Path(options.policy)) if options.policy is not None else None
     in_force = [rule for rule in monitoring.rules if rule.in_force(today)] if monitoring else []
-    rules = list(filter(table_look.applies, in_force))
+    rules = list(table_look.applicable(in_force))
     if monitoring is not None and not rules:
         raise faults.NO_TABLE_RULE(path=options.policy)
     if options.threshold is not None:

@@ -159,10 +159,7 @@ def test_a_look_is_stored_once_and_read_back(engine: sa.Engine) -> None:
     assert store.save_look(engine, look(basis="labels"), START) == 2
     assert store.save_look(engine, look(policy_sha256="e" * 64), START) == 3
     assert store.looks(engine, MODEL)[0].look == look()
-    assert store.looked(engine, KEY, "d" * 64) == {
-        ("day", "2026-12-01T00:00Z", "decisions"),
-        ("day", "2026-12-01T00:00Z", "labels"),
-    }
+    assert store.looked(engine, KEY, "d" * 64) == {("day", "2026-12-01T00:00Z"): {"decisions", "labels"}}
     store.mark_reacted(engine, 2)
     assert [stored.number for stored in store.unreacted(engine, MODEL)] == [1, 3]
 

@@ -31,7 +31,7 @@ METRICS: Mapping[str, LiveMetric] = {
         text="rows that break a blocking column rule", ends=(0, _INFINITY), subject="table", spends=False
     ),
     "data.repeated_share": LiveMetric(
-        text="share of decisions whose whole input came before, beyond the share in the reference",
+        text="share of decisions whose input came before in the same hour, beyond that of the reference",
         ends=(0, 1),
         subject="table",
     ),

@@ -10,6 +10,7 @@ import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +29,10 @@ from clearance.monitoring.window_counts import Contributions, Groups, WindowCoun
 
 Numbers = npt.NDArray[np.float64]
 
-EARLY, LATE = dt.timedelta(minutes=5), dt.timedelta(days=2)
+Seen = dict[dt.datetime, set[int]]
+"""Hashes of the inputs that were counted, by the hour. Never stored."""
+
+EARLY, LATE = dt.timedelta(minutes=5), dt.timedelta(days=31)
 """How far the time of a decision may be after, and before, the time at which the log took it."""
 
 
@@ -51,13 +55,19 @@ def hour_of(decision: LoggedDecision) -> dt.datetime:
     return windows.hour_of(stated if -LATE <= stated - taken <= EARLY else taken)
 
 
-def count(version: WatchedVersion, decided: Sequence[Decided]) -> dict[dt.datetime, WindowCounts]:
-    """The counts of these decisions by the hour. Without a baseline there are rows and groups alone."""
+def count(
+    version: WatchedVersion, decided: Sequence[Decided], seen: Seen | None = None
+) -> dict[dt.datetime, WindowCounts]:
+    """The counts of these decisions by the hour. Without a baseline there are rows and groups alone.
+
+    `seen` are the inputs of each hour that were counted before, and takes the new ones.
+    """
     hours = sorted({decision.hour for decision in decided})
     at = np.array([hours.index(decision.hour) for decision in decided], dtype=np.int64)
     if version.baseline is None or not decided:
         return {hour: _plain(decided, hour) for hour in hours}
-    tables = _Tables(version, version.baseline, decided, at, len(hours))
+    rows = _Rows(version=version, decided=decided, at=at, hours=len(hours))
+    tables = _Tables(rows, version.baseline, _repeated(rows, {} if seen is None else seen))
     return {hour: tables.of_hour(place) for place, hour in enumerate(hours)}
 
 
@@ -74,26 +84,41 @@ def _plain(decided: Sequence[Decided], hour: dt.datetime) -> WindowCounts:
     return WindowCounts(rows=len(own), features={}, score=np.zeros(0, dtype=np.int64), decisions=decisions)
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Rows:
+    """Decisions of one version, each with the place of its hour, of so many `hours`."""
+
+    version: WatchedVersion
+    decided: Sequence[Decided]
+    at: npt.NDArray[np.int64]
+    hours: int
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """Their inputs as the model takes them."""
+        return frame(self.version, [decision.inference for decision in self.decided])
+
+
+def _repeated(rows: _Rows, seen: Seen) -> npt.NDArray[np.bool_]:
+    """Which rows have the whole input of an earlier row of their hour."""
+    flags = np.zeros(len(rows.decided), dtype=np.bool_)
+    if not len(rows.frame.columns):
+        return flags
+    for place, key in enumerate(pd.util.hash_pandas_object(rows.frame, index=False).tolist()):
+        earlier = seen.setdefault(rows.decided[place].hour, set())
+        flags[place] = key in earlier
+        earlier.add(key)
+    return flags
+
+
 class _Tables:
     """The counts of all hours as tables with a row for each hour."""
 
-    def __init__(
-        self,
-        version: WatchedVersion,
-        baseline: BaselineDocument,
-        decided: Sequence[Decided],
-        at: npt.NDArray[np.int64],
-        hours: int,
-    ) -> None:
-        self._version, self._baseline, self._decided, self._at, self._hours = (
-            version,
-            baseline,
-            decided,
-            at,
-            hours,
-        )
+    def __init__(self, rows: _Rows, baseline: BaselineDocument, repeated: npt.NDArray[np.bool_]) -> None:
+        self._version, self._baseline = rows.version, baseline
+        self._decided, self._at, self._hours, self._frame = rows.decided, rows.at, rows.hours, rows.frame
+        decided, version = rows.decided, rows.version
         inferences = [decision.inference for decision in decided]
-        self._frame = frame(version, inferences)
         scores = np.array([_score(inference) for inference in inferences])
         self._score_at = score_places(baseline, scores)
         self._features = {
@@ -111,7 +136,7 @@ class _Tables:
         self._contributions = self._contributions_by_hour()
         self._skew_tried, self._skewed = self._skew(scores)
         self._violations = self._sum(np.array([bool(_broken(version, decision)) for decision in inferences]))
-        self._repeated = self._sum(self._repeats())
+        self._repeated = self._sum(repeated)
 
     def of_hour(self, hour: int) -> WindowCounts:
         """The counts of the hour in this place."""
@@ -179,13 +204,6 @@ class _Tables:
             close = np.abs(again - recorded) <= proof.CLOSE
         same = scoring.decide(again, self._version.threshold) == favourable
         return self._sum(np.ones(len(again), dtype=np.bool_)), self._sum(~(close & (same | near)))
-
-    def _repeats(self) -> npt.NDArray[np.bool_]:
-        """Which rows have the whole input of an earlier row of their hour."""
-        if not len(self._frame.columns):
-            return np.zeros(len(self._frame), dtype=np.bool_)
-        hourly = self._frame.assign(**{"": self._at})
-        return np.asarray(hourly.duplicated(), dtype=np.bool_)
 
 
 def frame(version: WatchedVersion, inferences: Sequence[Inference]) -> pd.DataFrame:

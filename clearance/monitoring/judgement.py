@@ -91,7 +91,7 @@ def _hole(hypothesis: Hypothesis) -> Decision | None:
         return Decision(outcome=_without_value(effect), why=effect.undefined)
     if effect.value is None or not math.isfinite(effect.value):
         return Decision(outcome=Outcome.NOT_EVALUATED, why="it is not a number")
-    if effect.rows < rule.minimum_support:
+    if effect.spends and effect.rows < rule.minimum_support:
         return Decision(
             outcome=Outcome.INSUFFICIENT_EVIDENCE,
             why=f"{wording.counted(effect.rows, 'row')}, and the rule needs {rule.minimum_support:,}",

@@ -11,7 +11,7 @@ import bisect
 import datetime as dt
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
@@ -76,39 +76,28 @@ def spans(watched: Watched, terms: MonitoringTerms, now: dt.datetime) -> list[Sp
 
 
 def is_due(
-    span: Span,
-    made: set[tuple[str, str, str]],
-    terms: MonitoringTerms,
-    now: dt.datetime,
-    *,
-    decided: bool,
+    span: Span, made: Collection[str], terms: MonitoringTerms, now: dt.datetime, *, decided: bool
 ) -> bool:
-    """Whether a look at the window may be due, given those `made` and whether it has decisions."""
-    bases = {basis for period, start, basis in made if (period, start) == (span.period, span.window.start)}
+    """Whether a look at the window may be due, given the bases of those `made`; whether it has decisions."""
     if not decided:
-        return "empty" not in bases
-    return "decisions" not in bases or ("labels" not in bases and _labels_expected(span, terms, now))
+        return "empty" not in made
+    return "decisions" not in made or ("labels" not in made and _labels_expected(span, terms, now))
 
 
 def due_bases(
-    window: CountedWindow,
-    made: set[tuple[str, str, str]],
-    terms: MonitoringTerms,
-    now: dt.datetime,
+    window: CountedWindow, made: Collection[str], terms: MonitoringTerms, now: dt.datetime
 ) -> Iterator[Basis]:
-    """The looks at the window that are due, in order."""
-    span = window.span
-    bases = {basis for period, start, basis in made if (period, start) == (span.period, span.window.start)}
+    """The looks at the window that are due, in order, given the bases of those `made`."""
     if not window.counts.rows:
-        if "empty" not in bases:
+        if "empty" not in made:
             yield "empty"
         return
-    if "decisions" not in bases:
+    if "decisions" not in made:
         yield "decisions"
-    if "labels" not in bases and _labels_expected(span, terms, now):
+    if "labels" not in made and _labels_expected(window.span, terms, now):
         if labels_in.coverage(window.counts).are_in(terms.label_share):
             yield "labels"
-        elif "unlabelled" not in bases:
+        elif "unlabelled" not in made:
             yield "unlabelled"
 
 

@@ -7,6 +7,7 @@ and promotes nothing.
 from __future__ import annotations
 
 import datetime as dt
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -26,6 +27,7 @@ from clearance.errors import ClearanceError
 from clearance.feature_store import FeatureSettings
 from clearance.inference_log import InferenceLog
 from clearance.inference_log.reading import LoggedDecision
+from clearance.ledger import times
 from clearance.monitoring import (
     alerts,
     counting,
@@ -37,7 +39,7 @@ from clearance.monitoring import (
     watched_version,
     windows,
 )
-from clearance.monitoring.counting import Decided
+from clearance.monitoring.counting import Decided, Seen
 from clearance.monitoring.looking import CountedWindow, Watched
 from clearance.monitoring.store import VersionHour, VersionKey
 from clearance.monitoring.watched_version import JudgingPolicy, WatchedVersion
@@ -50,9 +52,13 @@ from clearance.trust.roles import Right
 
 TOGETHER = 2_000
 """Decisions that are counted in one transaction."""
+REMEMBERED = 3
+"""Hours of each version whose inputs are remembered while decisions are counted."""
 REASON = "monitoring"
 LABELLED_DAYS = 62
 """Days whose labels are in by then, and check estimates of performance."""
+LATE = dt.timedelta(days=1)
+"""Decisions that the log took so long after they were made are mentioned."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +87,7 @@ class MonitorRun:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Monitor:
-    """What a run works with. Versions are loaded and verified once."""
+    """What a run works with. Versions are loaded and verified once; `seen` are inputs that it counted."""
 
     name: str
     acting: LedgerSession
@@ -90,6 +96,7 @@ class Monitor:
     groups: Callable[[str | None, dt.datetime], Groups]
     now: dt.datetime
     versions: dict[int, WatchedVersion] = field(default_factory=dict)
+    seen: dict[int, Seen] = field(default_factory=dict)
 
     def version(self, number: int) -> WatchedVersion:
         """The version with this number. Raises as `watched_version.load`."""
@@ -240,6 +247,9 @@ def count_new(monitor: Monitor, log: InferenceLog) -> tuple[int, list[str]]:
         until = batch[-1].sequence
         store.add_counts(monitor.engine, monitor.name, counts, log=log.id, after=after, until=until)
         after = until
+        for hours in monitor.seen.values():
+            for hour in sorted(hours)[:-REMEMBERED]:
+                del hours[hour]
         total += sum(part.rows for part in counts.values())
     return total, [f"{wording.counted(rows, 'decision')} {what}" for what, rows in sorted(odd.items())]
 
@@ -260,13 +270,17 @@ def count_batch(
             hour = counting.hour_of(decision)
             if hour != windows.hour_of(decision.inference.time):
                 odd["state a time that cannot be; they count when the log took them"] += 1
+            elif windows.hour_of(times.parse(decision.at)) - hour > LATE:
+                odd["came late: they count in their own hour, also where its window was judged before"] += 1
             groups = monitor.groups(decision.inference.subject, decision.inference.time)
             own = of_version.setdefault(decision.model.version, [])
             own.append(Decided(hour=hour, inference=decision.inference, groups=groups))
     return {
         VersionHour(version=number, content=monitor.version(number).content, hour=hour): part
         for number, decided in of_version.items()
-        for hour, part in counting.count(monitor.version(number), decided).items()
+        for hour, part in counting.count(
+            monitor.version(number), decided, monitor.seen.setdefault(number, {})
+        ).items()
     }
 
 
@@ -339,14 +353,12 @@ def _new_looks(
     due = [
         span
         for span in looking.spans(target, terms, monitor.now)
-        if looking.is_due(
-            span, made, terms, monitor.now, decided=any(span.start <= hour < span.end for hour in busy)
-        )
+        if looking.is_due(span, made.get(_key(span), ()), terms, monitor.now, decided=_has_any(busy, span))
     ]
     steps = [
         (looking.due_at(window.span, basis, terms), place, window, basis)
         for place, window in enumerate(_counted(monitor, target, due, terms))
-        for basis in looking.due_bases(window, made, terms, monitor.now)
+        for basis in looking.due_bases(window, made.get(_key(window.span), ()), terms, monitor.now)
     ]
     looks = []
     for _, _, window, basis in sorted(steps, key=itemgetter(0, 1)):
@@ -354,6 +366,16 @@ def _new_looks(
         if store.save_look(monitor.engine, result, monitor.now) is not None:
             looks.append(result)
     return looks
+
+
+def _key(span: windows.Span) -> tuple[str, str]:
+    return span.period, span.window.start
+
+
+def _has_any(hours: Sequence[dt.datetime], span: windows.Span) -> bool:
+    """Whether one of these hours, in order, is in the window."""
+    place = bisect_left(hours, span.start)
+    return place < len(hours) and hours[place] < span.end
 
 
 def _counted(
@@ -385,7 +407,7 @@ def _again(
             if _is_between(span.day, request.since, request.until)
         ]
         for window in _counted(monitor, target, spans, terms):
-            for basis in looking.due_bases(window, set(), terms, monitor.now):
+            for basis in looking.due_bases(window, (), terms, monitor.now):
                 looks.append(looking.look(target, judging, window, basis))
     return looks, ["judged again under another policy: nothing is stored"]
 

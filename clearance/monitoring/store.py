@@ -285,12 +285,15 @@ def save_look(engine: sa.Engine, look: Look, made: dt.datetime) -> int | None:
     return int(number[0]) if number else None
 
 
-def looked(engine: sa.Engine, key: VersionKey, policy: str) -> set[tuple[str, str, str]]:
-    """Period, start and basis of every look at the version under the policy with this digest."""
+def looked(engine: sa.Engine, key: VersionKey, policy: str) -> dict[tuple[str, str], set[str]]:
+    """The bases of the looks at each window, by period and start, under the policy with this digest."""
     query = sa.select(LOOKS.c.period, LOOKS.c.start, LOOKS.c.basis).where(
         key.of(LOOKS), LOOKS.c.policy == policy
     )
-    return {(period, start, basis) for period, start, basis in _rows(engine, query)}
+    bases: dict[tuple[str, str], set[str]] = {}
+    for period, start, basis in _rows(engine, query):
+        bases.setdefault((period, start), set()).add(basis)
+    return bases
 
 
 def looks(engine: sa.Engine, model: str, *, version: int | None = None) -> list[StoredLook]:

@@ -34,7 +34,7 @@ class WindowCounts:
     `features` and `score` are cells of the baseline. `decisions` are counts by (groups, score cell, decision
     1 for favourable), `labelled` by (groups, score cell, decision, label 1 for favourable): late labels add
     there. `by_day` are the counts of each feature by calendar day of the policy's time zone, for the variance
-    between days. `repeated` are decisions whose whole input came before within the window. `violations` are
+    between days. `repeated` are decisions whose whole input came before in the same hour. `violations` are
     rows that break a blocking column rule, `skew_tried` and `skewed` the rows that were computed again and
     those that differed. `quiet_hours` are hours of the window without any decision. `sizes` are counts of
     numbers by power of ten of their size, for changes of units.
