@@ -158,7 +158,7 @@ def after_look(
     if failed:
         return _after_failure(alert, look, failed, now)
     is_later = alert is not None and alert.is_active and look.window.start >= alert.until
-    if alert is None or not is_later or not _is_clean(alert, findings):
+    if alert is None or not is_later or not _is_clean(alert, look, findings):
         return None
     clean = replace(alert, clean=alert.clean + 1)
     if clean.clean < terms.alerts.resolve_looks:
@@ -223,10 +223,16 @@ def _failing_again(alert: Alert, look: Look, failed: Sequence[LiveFinding]) -> A
     )
 
 
-def _is_clean(alert: Alert, findings: Sequence[LiveFinding]) -> bool:
-    """Whether everything that failed passes now: what nobody could judge proves nothing."""
+def _is_clean(alert: Alert, look: Look, findings: Sequence[LiveFinding]) -> bool:
+    """Whether everything that failed passes now: what nobody could judge proves nothing.
+
+    Another version need not have every feature that failed; of those it has, all must pass.
+    """
     passed = {finding.subject or "" for finding in findings if finding.outcome is Outcome.PASS}
-    return set(alert.subjects) <= passed
+    failed = set(alert.subjects)
+    if look.version != alert.version:
+        failed &= {finding.subject or "" for finding in findings}
+    return bool(passed) and failed <= passed
 
 
 def _subjects(failed: Sequence[LiveFinding]) -> tuple[str, ...]:
