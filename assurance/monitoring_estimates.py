@@ -40,7 +40,7 @@ Record = dict[str, Any]
 CONFIDENCE = 0.95
 BAR = 0.02
 """The largest mean distance of an estimated ROC AUC from the true one."""
-ROUNDS = 12
+ROUNDS = 24
 TRAINED, LIVE, MANY = 3_000, 5_000, 30_000
 CALIBRATING = (1_400, 5_000, 20_000)
 THRESHOLD = 0.5
@@ -93,7 +93,7 @@ def measure(seed: int, scratch: Path, rounds: int = ROUNDS) -> Record:
         "seed": seed,
         "rounds": rounds,
         "estimates": _estimates(random, rounds, scratch),
-        "broken": _broken(random, rounds),
+        "calibration_checks": _calibration_checks(random, rounds),
         "power": _power(random, 5 * rounds),
     }
 
@@ -227,7 +227,7 @@ def _result(figure: Figure, truth: float) -> Record:
     if figure.value is None:
         return {}
     low, high = figure.interval(CONFIDENCE)
-    return {"error": figure.value - truth, "held": low <= truth <= high, "width": high - low}
+    return {"error": figure.value - truth, "covers": low <= truth <= high, "width": high - low}
 
 
 def _summary(results: Sequence[Record]) -> Record:
@@ -237,7 +237,7 @@ def _summary(results: Sequence[Record]) -> Record:
         "undefined": len(results) - len(known),
         "mean_error": _rounded(np.mean, errors),
         "largest_error": _rounded(np.max, errors),
-        "held": _rounded(np.mean, [result["held"] for result in known]),
+        "coverage": _rounded(np.mean, [result["covers"] for result in known]),
         "width": _rounded(np.mean, [result["width"] for result in known]),
     }
 
@@ -293,11 +293,11 @@ def _concepts() -> dict[str, Callable[[np.random.Generator, Rows], npt.NDArray[n
     }
 
 
-def _broken(random: np.random.Generator, rounds: int) -> list[Record]:
+def _calibration_checks(random: np.random.Generator, rounds: int) -> list[Record]:
     """How often labels end the estimate, by what happened to them and how many are in."""
     results = []
     for rows in (300, 1_000, 3_000):
-        ended: dict[str, int] = dict.fromkeys(_concepts(), 0)
+        endings: dict[str, int] = dict.fromkeys(_concepts(), 0)
         for _ in range(rounds):
             trained, held_out = _draw(random, TRAINED), _draw(random, CALIBRATING[0])
             model = LogisticRegression().fit(trained, _labels(random, trained))
@@ -307,10 +307,10 @@ def _broken(random: np.random.Generator, rounds: int) -> list[Record]:
             for concept, labels in _concepts().items():
                 window = _window(baseline, scores, labels(random, live))
                 figure = estimated.measure("performance.estimated_roc_auc", window, baseline)
-                ended[concept] += figure.value is None
+                endings[concept] += figure.value is None
         results += [
-            {"labels": rows, "change": concept, "ended": round(count / rounds, 3)}
-            for concept, count in ended.items()
+            {"labels": rows, "change": concept, "share_ended": round(count / rounds, 3)}
+            for concept, count in endings.items()
         ]
     return results
 
@@ -341,10 +341,10 @@ def _power(random: np.random.Generator, rounds: int) -> list[Record]:
                     "rows": rows,
                     "metric": metric,
                     "limit": limit,
-                    "found": round(fails / rounds, 3),
-                    "plain": round(plain / rounds, 3),
-                    "false": round(quiet / rounds, 3),
-                    "false_plain": round(quiet_plain / rounds, 3),
+                    "power": round(fails / rounds, 3),
+                    "plain_power": round(plain / rounds, 3),
+                    "false_alarms": round(quiet / rounds, 3),
+                    "plain_false_alarms": round(quiet_plain / rounds, 3),
                 }
             )
     return results
@@ -399,10 +399,13 @@ def below(record: Record) -> list[str]:
         if row["model"] != WRONG and row["mean_error"] is not None and row["mean_error"] > BAR
     ]
     return missed + [
-        f"{row['labels']:,} labels, nothing changed: ended in {row['ended']:.1%}"
-        for row in record["broken"]
-        if row["change"] == "none" and row["ended"] > 0.1
+        f"{row['labels']:,} labels, nothing changed: ended in {row['share_ended']:.1%}"
+        for row in record["calibration_checks"]
+        if row["change"] == "none" and row["share_ended"] > 0.1
     ]
+
+
+_SHARES = ("power", "plain_power", "false_alarms", "plain_false_alarms")
 
 
 def render(record: Record) -> str:
@@ -414,8 +417,8 @@ def render(record: Record) -> str:
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for row in record["estimates"]:
-        held = None if row["held"] is None else f"{row['held']:.0%}"
-        cells = [row["mean_error"], row["largest_error"], held, row["width"]]
+        coverage = None if row["coverage"] is None else f"{row['coverage']:.0%}"
+        cells = [row["mean_error"], row["largest_error"], coverage, row["width"]]
         theirs = [row["nannyml_error"], row["nannyml_apart"]]
         lines.append(
             f"| {row['model']} | {row['calibrating']:,} | {row['shift']} | "
@@ -425,7 +428,10 @@ def render(record: Record) -> str:
     lines += [
         "\n| Labels in | What happened to labels | Estimate ended |",
         "|---|---|---|",
-        *(f"| {row['labels']:,} | {row['change']} | {row['ended']:.0%} |" for row in record["broken"]),
+        *(
+            f"| {row['labels']:,} | {row['change']} | {row['share_ended']:.0%} |"
+            for row in record["calibration_checks"]
+        ),
         f"\nOne of two groups selected 10 points less, in one daily look at a p-value of {LEVEL:.1e}:\n",
         "| Decisions | Figure | Limit | Found | Plain number | False, of quiet windows | Plain number |",
         "|---|---|---|---|---|---|---|",
@@ -433,7 +439,9 @@ def render(record: Record) -> str:
     names = {"selection_rate": "`drift.selection_rate`", "parity": "`fairness.demographic_parity_difference`"}
     lines += [
         f"| {row['rows']:,} | {names[row['metric']]} | {row['limit']} "
-        + "".join(f"| {row[share]:.0%} " for share in ("found", "plain", "false", "false_plain"))
+        + "".join(
+            f"| {row[share]:.0%} " for share in ("power", "plain_power", "false_alarms", "plain_false_alarms")
+        )
         + "|"
         for row in record["power"]
     ]

@@ -57,8 +57,8 @@ def test_the_tail_of_permuted_values_is_no_heavier_than_assumed(monkeypatch: pyt
     live, reference = (pd.DataFrame({"a": random.normal(size=120)}) for _ in range(2))
     terms = all_features.expand(all_features.encode(pd.concat([reference, live], ignore_index=True)))
     assert terms is not None
-    told = all_features._tell(terms, np.repeat([0, 1], 120), random)
-    scaled = (told.permuted - told.permuted.mean()) / told.permuted.std()
+    separation = all_features._separate(terms, np.repeat([0, 1], 120), random)
+    scaled = (separation.null - separation.null.mean()) / separation.null.std()
     for deviations, tail in ((1.645, 0.05), (2.326, 0.01), (3.09, 0.001)):
         assert np.mean(scaled > deviations) <= 1.3 * tail + 3 * np.sqrt(tail / 4000)
 

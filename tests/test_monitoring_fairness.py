@@ -213,6 +213,19 @@ def test_error_rates_wait_for_labels_and_selection_rates_do_not(reference: Basel
         assert figure.evaluated is metric.startswith("demographic"), metric
 
 
+def test_a_group_whose_labels_are_behind_keeps_error_rates_from_passing(reference: BaselineDocument) -> None:
+    table = rows(6000, 14, {"female": 0.5, "male": 0.5})
+    few = np.flatnonzero(table["groups"]["sex"] == "female")[600:]
+    table["groups"]["sex"][few] = "male"
+    women = table["groups"]["sex"] == "female"
+    late = women & (np.random.default_rng(1).random(6000) < 0.8)
+    for labelled, passes in ((np.ones(6000, bool), True), (~late, False)):
+        window = monitored.window(reference, **table, labelled=labelled)
+        figure = measured("equal_opportunity_difference", window, reference)
+        assert isinstance(figure, Estimate if passes else Undefined)
+        assert figure.evaluated
+
+
 def test_a_selection_rate_against_the_evidence(reference: BaselineDocument) -> None:
     window = monitored.window(reference, **rows(3000, 11, {"female": 0.35, "male": 0.5, "other": 0.5}))
     rates = fairness.selection_rates("sex", window, reference, 30)

@@ -93,11 +93,11 @@ def test_a_quiet_window_passes_and_an_empty_one_never(metric: str, reference: Ba
 def test_a_vanished_group_is_insufficient_evidence(metric: str, reference: BaselineDocument) -> None:
     table = rows(6000, 4)
     table["groups"]["sex"] = np.full(6000, "male")
-    found = outcomes(reference, metric, **table)
+    judged = outcomes(reference, metric, **table)
     if metric == "fairness.unknown_share":
-        assert found == {Outcome.PASS}
+        assert judged == {Outcome.PASS}
     else:
-        assert Outcome.INSUFFICIENT_EVIDENCE in found
+        assert Outcome.INSUFFICIENT_EVIDENCE in judged
 
 
 def test_labels_of_earlier_days_check_the_estimates_of_a_window(reference: BaselineDocument) -> None:
@@ -116,12 +116,12 @@ def test_labels_of_earlier_days_check_the_estimates_of_a_window(reference: Basel
         ("day",), dt.datetime(2026, 3, 1, tzinfo=zone), dt.datetime(2026, 3, 4, tzinfo=zone), ZoneInfo("UTC")
     )
     plain = [CountedWindow(span=span, counts=by_day[span.day], hours=()) for span in spans]
-    seen = list(looking.with_labels(plain, counted))
-    assert [sum((window.labelled or {}).values()) for window in seen] == [2000, 2000, 4000]
+    labelled = list(looking.with_labels(plain, counted))
+    assert [sum((window.labelled or {}).values()) for window in labelled] == [2000, 2000, 4000]
     metric = "performance.estimated_roc_auc"
     terms = MonitoringTerms(rules=(rule(metric),))
     values = []
-    for window in seen:
+    for window in labelled:
         evidence = LiveEvidence(
             window=window.span.window,
             counts=by_day[days[1]],
@@ -129,5 +129,5 @@ def test_labels_of_earlier_days_check_the_estimates_of_a_window(reference: Basel
             terms=terms,
             labelled=window.labelled,
         )
-        values += [found.effect.value for found in measure.hypotheses(terms.rules, evidence)]
+        values += [hypothesis.effect.value for hypothesis in measure.hypotheses(terms.rules, evidence)]
     assert [value is None for value in values] == [False, False, True]

@@ -155,7 +155,10 @@ def test_a_failure_says_what_how_bad_since_when_on_what_evidence_and_what_next()
     assert "p 1e-09, at most 1e-06 allowed" in income
     assert "a new model is trained" in income and "data scientist" in income
     assert section.index("parity") < section.index("stable inputs"), "the serious rule comes first"
-    assert "marked for a person" in section[: section.index("stable inputs")]
+    parity = section[: section.index("stable inputs")]
+    assert "marked for a person" in parity
+    assert "women 39.0% (780 of 2,000), men 60.0% (1,200 of 2,000)" in parity, "the worse off first"
+    assert "women" not in income
 
 
 def test_what_was_quiet_is_said_and_every_trend_is_drawn_listed_or_counted() -> None:

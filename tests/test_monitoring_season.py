@@ -172,3 +172,44 @@ def test_p_values_hold_where_only_days_differ(rows: int, look: Window, length: i
         for level in (0.05, 0.01):
             most = level + 4 * math.sqrt(level * (1 - level) / trials)
             assert np.mean(np.array(listed) <= level) <= most, (metric, level)
+
+
+def test_missing_values_that_move_with_the_rest_do_not_shift_what_is_left() -> None:
+    """More rows are missing on the days on which values are high: the mean of the known ones says so."""
+    random, trials = np.random.default_rng(12), 150
+    p_values = []
+    for _ in range(trials):
+        shifts = autocorrelated(0.5, 0.2, 366, random)
+        whole = cells(shifts, 1000, random)
+        share = 1 / (1 + np.exp(1.7 - 2 * shifts))
+        missing = random.binomial(whole, share[:, None])
+        by_day = whole - missing
+        by_day[:, -1] = missing.sum(axis=1)
+        reference = season.reference_for(feature(by_day[:365]), days(YEAR), MONDAY, terms("none"))
+        effect = distribution.effect("drift.shift", by_day[365], reference)
+        p_values.append(2 * min(effect.p_above(0.0), effect.p_below(0.0)))
+    for level in (0.05, 0.01):
+        most = level + 4 * math.sqrt(level * (1 - level) / trials)
+        assert np.mean(np.array(p_values) <= level) <= most, level
+
+
+def test_a_weekday_that_varies_more_is_judged_by_its_own_days() -> None:
+    random = np.random.default_rng(13)
+    size = np.array([0.3 if day.weekday() == 0 else 0.02 for day in YEAR])
+    by_day = cells(size * random.standard_normal(365), 1000, random)
+    tuesday = window("day", "2026-03-03T00:00Z", "2026-03-04T00:00Z")
+    place = np.append(np.arange(10), [0, 0]).astype(float)
+    restless, still = (
+        season.reference_for(feature(by_day), days(YEAR), look, terms()).between_days
+        for look in (MONDAY, tuesday)
+    )
+    assert restless is not None and still is not None
+    assert restless.variance(place, 8.25)[0] > 20 * still.variance(place, 8.25)[0]
+
+
+def test_references_are_computed_once_for_windows_of_a_kind() -> None:
+    by_day = cells(np.zeros(365), 30, np.random.default_rng(2))
+    references = season.References(features={"age": feature(by_day)}, days=days(YEAR), terms=terms())
+    next_monday = window("day", "2026-03-09T00:00Z", "2026-03-10T00:00Z")
+    assert references.of("age", MONDAY) is references.of("age", next_monday)
+    assert references.of("age", WEEK) is not references.of("age", MONDAY)

@@ -141,6 +141,18 @@ ROWS: dict[str, Sequence[Panel]] = {
             ],
         ),
         Panel(
+            title="Favourable rate by group",
+            description="Of the rules on groups; only groups with enough decisions have a series.",
+            queries=[
+                Query(
+                    expr="max by (attribute, group) "
+                    f'(clearance_monitor_group_rate{{{PERIOD},rule=~"$rule"}})',
+                    legend="{{attribute}}: {{group}}",
+                )
+            ],
+            unit="percentunit",
+        ),
+        Panel(
             title="Decisions in the newest window",
             description="Rows behind the newest look.",
             queries=[
@@ -153,6 +165,7 @@ ROWS: dict[str, Sequence[Panel]] = {
         Panel(
             title="Labels that are in",
             description="Of the decisions that should have them, and the share that the policy asks for.",
+            span=24,
             queries=[
                 Query(expr='max(clearance_monitor_label_share{model="$model"})', legend="share"),
                 Query(expr='max(clearance_monitor_label_share_needed{model="$model"})', legend="needed"),

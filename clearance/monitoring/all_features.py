@@ -58,17 +58,17 @@ def measure(live: pd.DataFrame, reference: pd.DataFrame, seed: int = SEED) -> Fi
     terms = expand(encode(pd.concat([side[shared] for side in sides], ignore_index=True)), seed)
     if terms is None:
         return Undefined(undefined="no column varies", rows=rows, reference_rows=of)
-    told = _tell(terms, np.repeat([0, 1], [of, rows]), random)
+    separation = _separate(terms, np.repeat([0, 1], [of, rows]), random)
     return Estimate(
-        value=told.value,
+        value=separation.value,
         rows=rows,
         reference_rows=of,
-        bounds=told.bounds,
-        above=told.p_above,
-        below=told.p_below,
+        bounds=separation.bounds,
+        above=separation.p_above,
+        below=separation.p_below,
         assumption=ASSUMPTION,
         live_part=of / (rows + of),
-        chance=told.chance,
+        chance=separation.chance,
     )
 
 
@@ -118,15 +118,15 @@ def expand(columns: Matrix, seed: int = SEED) -> Matrix | None:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Told:
-    """How well rows are told apart: the `value` with its standard `error`, and the same of `permuted` labels.
+class Separation:
+    """How well rows are told apart: the `value` with its standard `error`, and its values for permuted sides.
 
     `fewest` is the number of rows of the smaller side.
     """
 
     value: float
     error: float
-    permuted: Matrix
+    null: Matrix
     fewest: int
 
     def bounds(self, confidence: float) -> Interval:
@@ -144,23 +144,23 @@ class Told:
 
     def chance(self, limit: float) -> float:
         """How often the value exceeds `limit` without a change."""
-        return self._tail((limit - float(self.permuted.mean())) / self._deviation)
+        return self._tail((limit - float(self.null.mean())) / self._deviation)
 
     def _no_change(self) -> float:
-        higher = int((self.permuted >= self.value).sum())
+        higher = int((self.null >= self.value).sum())
         if higher >= _FEWEST_BEYOND:
-            return (1 + higher) / (1 + len(self.permuted))
-        return self._tail((self.value - float(self.permuted.mean())) / self._deviation)
+            return (1 + higher) / (1 + len(self.null))
+        return self._tail((self.value - float(self.null.mean())) / self._deviation)
 
     @property
     def _deviation(self) -> float:
-        return float(self.permuted.std(ddof=1))
+        return float(self.null.std(ddof=1))
 
     def _tail(self, deviations: float) -> float:
-        return float(stats.t.sf(deviations, len(self.permuted) - 1))
+        return float(stats.t.sf(deviations, len(self.null) - 1))
 
 
-def _tell(terms: Matrix, side: npt.NDArray[np.int64], random: np.random.Generator) -> Told:
+def _separate(terms: Matrix, side: npt.NDArray[np.int64], random: np.random.Generator) -> Separation:
     """Fit and tell by folds, for the sides as they are and for permutations of them within each fold."""
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=int(random.integers(2**31)))
     splits = list(folds.split(terms, side))
@@ -173,10 +173,10 @@ def _tell(terms: Matrix, side: npt.NDArray[np.int64], random: np.random.Generato
         areas = _areas(scores, sides[tested])
         values += areas / FOLDS
         variance += _variance(scores[:, 0], sides[tested, 0]) / FOLDS**2
-    return Told(
+    return Separation(
         value=float(values[0]),
         error=math.sqrt(variance),
-        permuted=values[1:],
+        null=values[1:],
         fewest=int(np.bincount(side).min()),
     )
 

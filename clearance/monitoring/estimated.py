@@ -2,7 +2,7 @@
 
 The rows that calibrate, tune and test rows of the evidence, say how often a label is favourable at each place
 of the score. If that still holds, the scores of the window say how good its decisions are. It does not hold
-where the relation of features and labels changed: labels that arrive are held against it, and no estimate is
+where the relation of features and labels changed: labels that arrive are compared with it, and no estimate is
 given where they differ, or where scores lie where hardly any calibrating row did. Source: J. Bialek et al.,
 "Estimating Model Performance Under Covariate Shift Without Labels" (2024), with NannyML's values.
 """

@@ -14,7 +14,7 @@ INDEPENDENT = "decisions are independent of each other"
 """What every figure here rests on: days that differ as a whole are not in its interval."""
 
 FARTHEST = 7.5
-"""Standard deviations beyond which a p-value is not told from 0: 3e-14."""
+"""Standard deviations beyond which a p-value is not distinguished from 0: 3e-14."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import permutations
@@ -63,7 +63,9 @@ def measure(
     if hole := coverage.hole(label_share):
         return Undefined(undefined=hole, rows=sum(coverage.labelled), evaluated=False)
     labelled = labelled_by_group(name, window, baseline)
-    return _compare(rule, labelled, references(name, baseline), coverage.assumption)
+    share = labels_in.SELECTIVE * sum(coverage.labelled) / sum(coverage.decisions)
+    behind = {group for group, cells in decided.items() if labelled[group].count < share * cells.count}
+    return _compare(rule, labelled, references(name, baseline), coverage.assumption, behind)
 
 
 def selection_rates(
@@ -139,16 +141,24 @@ def _names(groups: Iterable[str], name: str, baseline: BaselineDocument) -> list
 
 
 def _compare(
-    rule: LiveRule, tables: Tables, known: Mapping[str, GroupReference], assumption: str | None
+    rule: LiveRule,
+    tables: Tables,
+    known: Mapping[str, GroupReference],
+    assumption: str | None,
+    behind: Collection[str] = (),
 ) -> Figure:
-    """The figure over the groups with enough rows; where one has not, no limit can pass."""
+    """The figure over the groups with enough rows; where one has not, no limit can pass.
+
+    Groups that are `behind` have far fewer of their labels than the others, and are left out like small ones.
+    """
     metric = rule.metric.removeprefix(PREFIX)
     support = {
         group: min(int(rates.rate(cells, rate).total) for rate in _RATES[metric])
         for group, cells in tables.items()
         if group != MISSING
     }
-    thin = {group: rows for group, rows in support.items() if rows < max(1, rule.minimum_support)}
+    fewest = max(1, rule.minimum_support)
+    thin = {group: rows for group, rows in support.items() if rows < fewest or group in behind}
     groups = {group: cells for group, cells in tables.items() if group in support and group not in thin}
     rows = sum(support.values())
     if len(groups) < 2 or (thin and rule.decides_by == "point"):
@@ -260,7 +270,7 @@ def _few(thin: Mapping[str, int], groups: int, metric: str) -> str:
     if not thin:
         return f"a comparison needs two groups, there {'is' if groups == 1 else 'are'} {groups}"
     counted = ", ".join(f"{group} has {rows:,}" for group, rows in sorted(thin.items()))
-    return f"too few decisions of a group: {counted}" + (
+    return f"too few decisions or labels of a group: {counted}" + (
         "" if metric not in _LABELS else " of a label that the rate is taken over"
     )
 
@@ -269,7 +279,7 @@ def _left_out(thin: Mapping[str, int]) -> str | None:
     if not thin:
         return None
     counted = ", ".join(f"{group} ({rows:,})" for group, rows in sorted(thin.items()))
-    return f"nothing is known of groups with too few decisions: {counted}; so it cannot pass"
+    return f"nothing is known of groups with too few decisions or labels: {counted}; so it cannot pass"
 
 
 def _chance(

@@ -24,6 +24,9 @@ from clearance.monitoring.statistics.reference import BetweenDays, ReferenceCoun
 from clearance.policy.monitoring_terms import MonitoringTerms
 
 Floats = npt.NDArray[np.float64]
+Table = npt.NDArray[np.int64]
+Days = tuple[tuple[dt.date, ...], Table]
+"""Days in order, and their cells."""
 
 FEWEST_DAYS = 8
 """The days with rows that the reference must have before it says how much days differ."""
@@ -63,7 +66,17 @@ def reference_for(
     """
     if not days or feature.by_day is None:
         return _reference(feature, np.asarray(feature.counts, dtype=np.int64))
-    dates, table = _days(days, feature.by_day)
+    return _by_day(feature, _days(days, feature.by_day), window, terms)
+
+
+def _by_day(
+    feature: FeatureReference,
+    by_day: tuple[tuple[dt.date, ...], Table],
+    window: Window,
+    terms: MonitoringTerms,
+) -> ReferenceCounts:
+    """The reference of a feature from its days that have rows, in order."""
+    dates, table = by_day
     if len(dates) < FEWEST_DAYS:
         few = f"rows are independent: the reference has {wording.counted(len(dates), 'day')}"
         return _reference(feature, np.asarray(feature.counts, dtype=np.int64), assumption=few)
@@ -92,13 +105,22 @@ class References:
     days: tuple[str, ...] | None
     terms: MonitoringTerms
     _known: dict[Any, ReferenceCounts] = field(default_factory=dict, init=False)
+    _tables: dict[str, Days] = field(default_factory=dict, init=False)
 
     def of(self, name: str, window: Window) -> ReferenceCounts:
         """The reference of a feature for a window. Raises KeyError on a feature that is not there."""
         key = (name, *kinds_of(window, self.terms))
         if key not in self._known:
-            self._known[key] = reference_for(self.features[name], self.days, window, self.terms)
+            self._known[key] = self._reference(name, window)
         return self._known[key]
+
+    def _reference(self, name: str, window: Window) -> ReferenceCounts:
+        feature = self.features[name]
+        if not self.days or feature.by_day is None:
+            return reference_for(feature, self.days, window, self.terms)
+        if name not in self._tables:
+            self._tables[name] = _days(self.days, feature.by_day)
+        return _by_day(feature, self._tables[name], window, self.terms)
 
 
 def kinds_of(window: Window, terms: MonitoringTerms) -> tuple[int, frozenset[int]]:
@@ -182,9 +204,7 @@ def _weekly(season: str) -> str:
     return "none" if season == "none" else "weekday"
 
 
-def _days(
-    days: tuple[str, ...], by_day: Sequence[Sequence[int]]
-) -> tuple[tuple[dt.date, ...], npt.NDArray[np.int64]]:
+def _days(days: tuple[str, ...], by_day: Sequence[Sequence[int]]) -> tuple[tuple[dt.date, ...], Table]:
     """The days that have rows, in order, and their cells."""
     table = np.asarray(by_day, dtype=np.int64)
     dates = _dates(days)

@@ -25,6 +25,8 @@ CHARTS, CHARTS_OF_A_RULE = 24, 6
 """Most trends that are drawn large, in all and of one rule; the others stand in tables."""
 CHARACTERS = 500_000
 """Most characters of the rows of all tables; what does not fit is counted."""
+GROUPS = 12
+"""Most groups of a failed rule that are listed."""
 NOTES, LONGEST = 60, 400
 """Most notes that are listed, and the most characters of one."""
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -114,7 +116,11 @@ class Table:
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """A rule that fails now: its worst finding, since when, what follows, and what to do."""
+    """A rule that fails now: its worst finding, since when, what follows, and what to do.
+
+    `groups` are those that are large enough to be named, each with its favourable decisions and all of them,
+    the lowest rate first; `groups_left_out` is how many more there are.
+    """
 
     trends: Sequence[Trend]
     judged: int
@@ -124,6 +130,8 @@ class Failure:
     periods: Sequence[str]
     follows: str
     action: str
+    groups: Sequence[tuple[str, int, int]]
+    groups_left_out: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,6 +251,7 @@ def _failure(failing: Sequence[Trend], judged: int) -> Failure:
     worst = failing[0]
     periods = [period for period, finding in worst.last.items() if finding.outcome is Outcome.FAIL]
     finding = min((worst.last[period] for period in periods), key=trends.worst_first)
+    groups = _groups(finding)
     return Failure(
         trends=failing,
         judged=judged,
@@ -252,7 +261,15 @@ def _failure(failing: Sequence[Trend], judged: int) -> Failure:
         periods=[f"{_in_a_row(worst, period)} in a row" for period in periods],
         follows=_follows(finding.on_fail, serious=finding.severity == "serious", retrain=finding.retrain),
         action=_ACTIONS[finding.metric.partition(".")[0]],
+        groups=groups[:GROUPS],
+        groups_left_out=len(groups[GROUPS:]),
     )
+
+
+def _groups(finding: LiveFinding) -> list[tuple[str, int, int]]:
+    """The groups of a finding, the lowest rate first."""
+    groups = [(name, part, rows) for name, (part, rows) in (finding.groups or {}).items() if rows]
+    return sorted(groups, key=lambda group: (group[1] / group[2], group[0]))
 
 
 def _since(trend: Trend) -> str | None:

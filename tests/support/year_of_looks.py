@@ -218,7 +218,8 @@ def plausible() -> list[Look]:
         ),
         Drift(rule="parity", subject="sex", start=dt.date(2026, 11, 16), value=0.21),
     ]
-    looks = year(drifts=drifts, rows=2000)
+    groups = {"men": (1_200, 2_000), "women": (780, 2_000)}
+    looks = year(drifts=drifts, rows=2000, groups=groups)
     odd = "no decision was made between 2026-08-02T00:00Z and 2026-08-02T14:00Z"
     return [
         replace(item, notes=(odd,)) if item.window.start == "2026-08-02T00:00Z" else item for item in looks
