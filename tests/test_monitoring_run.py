@@ -1,6 +1,8 @@
 """The monitor from decisions on record to looks: counted once, looked at in order, once."""
 
+import contextlib
 import datetime as dt
+import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ import pytest
 
 from clearance.documents.measurement import Outcome
 from clearance.errors import ClearanceError
+from clearance.feature_store import FeatureSettings, Source
 from clearance.inference_log.records import FAVOURABLE
 from clearance.monitoring import labels, run
 from tests.support import watched
@@ -101,3 +104,45 @@ def test_a_file_of_labels_that_cannot_be_used_is_one_fault(
     with pytest.raises(ClearanceError) as caught:
         labels.read(file, watched.version().settings.data)
     assert caught.value.code == code
+
+
+def people_store() -> FeatureSettings:
+    """A feature store that knows the group of people by an SQLite table."""
+    source = Source(
+        name="people",
+        database="people.db",
+        table="people",
+        entity="id",
+        event_time="at",
+        max_age_hours=24 * 365,
+        protected={"race": "race"},
+    )
+    return FeatureSettings(sources=(source,))
+
+
+def test_groups_come_from_the_feature_store_as_known_at_the_decision(place: Place) -> None:
+    made = watched.decisions(watched.version(), watched.inputs(100), START, HOUR / 10)
+    watched.record(place, made)
+    with contextlib.closing(sqlite3.connect(place.root / "people.db")) as people, people:
+        people.execute("CREATE TABLE people (id, at, race)")
+        before, after = (int(moment.timestamp() * 1e6) for moment in (START - HOUR, START + 900 * HOUR))
+        for number in range(90):  # ten are not known
+            people.execute("INSERT INTO people VALUES (?, ?, ?)", (f"person-{number}", before, "White"))
+            people.execute("INSERT INTO people VALUES (?, ?, ?)", (f"person-{number}", after, "Black"))
+    result = run.run(place.root, features=people_store(), clock=lambda: at(1.1))
+    (look,) = [look for look in result.looks if look.rows]
+    (parity,) = [finding for finding in look.findings if finding.rule == "parity"]
+    assert (parity.groups or {})["White"][1] == 90 and "Black" not in (parity.groups or {})
+    assert parity.outcome is not Outcome.PASS
+
+
+def test_a_feature_store_that_cannot_be_read_stops_the_count_and_loses_nothing(place: Place) -> None:
+    watched.record(place, watched.decisions(watched.version(), watched.inputs(5), START, HOUR))
+    with contextlib.closing(sqlite3.connect(place.root / "people.db")) as people, people:
+        people.execute("CREATE TABLE people (id, at, race)")
+        people.execute("INSERT INTO people VALUES ('person-3', 'yesterday', 'White')")
+    with pytest.raises(ClearanceError) as caught:
+        run.run(place.root, features=people_store(), clock=lambda: at(1.1))
+    assert caught.value.code == "feature_store.wrong_column"
+    (place.root / "people.db").unlink()
+    assert monitor(place, 1.1).counted == 5

@@ -2,10 +2,10 @@
 
 import dataclasses
 import datetime as dt
+import itertools
 import os
 import random
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -116,23 +116,36 @@ def test_the_same_decisions_are_not_counted_twice(engine: sa.Engine) -> None:
     assert total(engine) == 7
 
 
+def die_at(engine: sa.Engine, step: int) -> None:
+    """Kill this process before or after a statement, or before a commit: at that step from now on."""
+    steps = itertools.count(1)
+
+    def count(*_arguments: object) -> None:
+        if next(steps) == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    for name in ("before_cursor_execute", "after_cursor_execute", "commit"):
+        sa.event.listen(engine, name, count)
+
+
 def test_killed_anywhere_nothing_is_counted_twice_or_lost(engine: sa.Engine) -> None:
-    """Children count 30 batches and are killed at random; each goes on where the position says."""
-    draw, kills = random.Random(1), 0  # noqa: S311
-    while (position := store.position(engine, "log", MODEL)) < 30:
+    """Each child is killed at another step of the work; the next goes on where the position says."""
+    batches, kills = 12, 0
+    for step in itertools.count(1):
+        if (position := store.position(engine, "log", MODEL)) == batches:
+            break
         child = os.fork()
         if child == 0:
-            for place in range(position, 30):
+            die_at(engine, step % 11 + 1)
+            for place in range(position, batches):
                 store.add_counts(
                     engine, MODEL, {hour(place): counts(place + 1)}, log="log", after=place, until=place + 1
                 )
             os._exit(0)
-        time.sleep(draw.uniform(0.005, 0.15))
-        os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
         kills += os.WIFSIGNALED(status)
-    assert total(engine) == sum(range(1, 31))
-    assert kills > 1
+    assert total(engine) == sum(range(1, batches + 1))
+    assert kills > batches
 
 
 def look(start: str = "2026-12-01T00:00Z", **changes: object) -> Look:

@@ -89,8 +89,11 @@ def decisions_by_group(name: str, window: WindowCounts, baseline: BaselineDocume
     """All decisions by group, those of the evidence included; as if every label were favourable."""
     counts: Counter[tuple[str, int]] = Counter()
     parts = _parts(name, baseline)
+    names: dict[int, str] = {}  # the same groups are mostly the same object, and slow to hash
     for (groups, _, decision), count in window.decisions.items():
-        counts[_group(parts, groups), decision] += count
+        if (group := names.get(id(groups))) is None:
+            names[id(groups)] = group = _group(parts, groups)
+        counts[group, decision] += count
     return {
         group: Cells(true_positive=counts[group, 1], false_negative=counts[group, 0])
         for group in _names((group for group, _ in counts), name, baseline)

@@ -23,7 +23,6 @@ import sqlalchemy as sa
 from clearance import feature_store, files, params, paths, registry, wording
 from clearance.documents.look_document import Look
 from clearance.documents.measurement import Outcome
-from clearance.errors import ClearanceError
 from clearance.feature_store import FeatureSettings
 from clearance.inference_log import InferenceLog
 from clearance.inference_log.reading import LoggedDecision
@@ -218,15 +217,15 @@ def _ungrouped(_entity: str | None, _at: dt.datetime) -> Groups:
 
 
 def _grouping(opened: feature_store.Store) -> Callable[[str | None, dt.datetime], Groups]:
-    """The groups of an entity at a time; None for each attribute where the store does not know it."""
+    """The groups of an entity at a time; None for each attribute where the store does not know it.
+
+    They raise what the store raises: what is counted with the wrong group stays so, and a run can wait.
+    """
 
     def groups(entity: str | None, at: dt.datetime) -> Groups:
         known: Mapping[str, str | None] = {}
         if entity is not None:
-            try:
-                known = opened.protected(entity, at)
-            except ClearanceError:
-                known = {}
+            known = opened.protected(entity, at)
         return counting.grouped(known, opened.attributes)
 
     return groups

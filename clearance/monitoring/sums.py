@@ -170,8 +170,10 @@ def _sum_of_rows(documents: Sequence[Mapping[str, Any]], name: str) -> dict[Any,
             numbers.setdefault(tuple((attribute, group) for attribute, group in pairs), len(numbers))
             for pairs in document.get("groups", ())
         ]
-        for at, *cells, count in document.get(name, ()):
-            key = (groups[at], *cells)
+        for row in document.get(name, ()):
+            row[0] = groups[row[0]]
+            count = row.pop()
+            key = tuple(row)
             total[key] = total.get(key, 0) + count
     names = list(numbers)
     return {(names[at], *cells): count for (at, *cells), count in total.items() if count}
