@@ -80,15 +80,32 @@ def test_only_what_is_in_force_binds_and_no_law_asks_for_what_is_not_reportable(
     assert incidents.due(LISTED, incidents.NOT_REPORTABLE, "provider", NOON) == ()
 
 
-@given(st.timedeltas(min_value=dt.timedelta(0), max_value=dt.timedelta(days=400)), st.booleans())
-def test_a_report_is_overdue_exactly_after_its_due_time(after: dt.timedelta, begun: bool) -> None:
+AFTER = st.timedeltas(min_value=dt.timedelta(0), max_value=dt.timedelta(days=400))
+
+
+@given(AFTER, st.none() | AFTER)
+def test_a_report_is_overdue_exactly_after_its_due_time(
+    after: dt.timedelta, reported: dt.timedelta | None
+) -> None:
     (only,) = incidents.due(LISTED, "serious", "provider", NOON)
-    duty = incidents.Duty(deadline=only, met=False, begun=begun)
-    late = after > dt.timedelta(days=15)
-    assert duty.overdue(NOON + after) == (late and not begun)
+    first = None if reported is None else NOON + reported
+    duty = incidents.Duty(deadline=only, met=False, first=first)
+    late, time = after > dt.timedelta(days=15), dt.timedelta(days=15)
+    assert duty.overdue(NOON + after) == (late and (reported is None or reported > time))
     whole = deadline("whole", 15)
     (strict,) = incidents.due([whole], "serious", "provider", NOON)
-    assert incidents.Duty(deadline=strict, met=False, begun=begun).overdue(NOON + after) == late
+    assert incidents.Duty(deadline=strict, met=False, first=first).overdue(NOON + after) == late
+
+
+def test_a_first_report_that_came_late_is_late_for_ever() -> None:
+    (only,) = incidents.due(LISTED, "serious", "provider", NOON)
+    days = {0: 0, 15: 0, 16: 1, 20: 5}
+    for reported, late in days.items():
+        duty = incidents.Duty(deadline=only, met=True, first=NOON + dt.timedelta(days=reported))
+        assert duty.days_late == late and not duty.overdue(NOON + dt.timedelta(days=90))
+        assert ("late" in duty.state(NOON)) == bool(late)
+    begun = incidents.Duty(deadline=only, met=True, first=NOON + dt.timedelta(days=15, seconds=1))
+    assert begun.days_late == 1, "a begun day counts"
 
 
 # Opening

@@ -15,6 +15,7 @@ from hypothesis.extra import numpy as arrays
 from scipy import spatial, stats
 
 from clearance.documents.baseline_document import FeatureBins
+from clearance.metrics import intervals
 from clearance.monitoring.statistics import change, distribution, divergence, rates
 from clearance.monitoring.statistics.reference import BetweenDays, ReferenceCounts
 
@@ -335,3 +336,18 @@ def test_the_false_alarms_of_plain_psi_are_those_that_happen() -> None:
         effect = distribution.effect("drift.psi", live[0], numbers(before[0]))
         assert effect.false_alarm(0.1) == pytest.approx(happened, abs=0.02)
     assert replace(numbers(before[0])).rows == 1392
+
+
+@given(st.integers(20, 2_000), st.integers(1, 20), st.floats(0.002, 0.2))
+def test_so_many_rows_decide_a_rate_and_fewer_do_not(rows: int, of_hundred: int, limit: float) -> None:
+    hits = rows * of_hundred // 200
+    effect = rates.RateEffect(hits=hits, rows=rows)
+    needed = effect.rows_needed(limit, 0.025)
+    if needed is None or needed <= rows + 1:
+        return
+
+    def decides(at: int) -> bool:
+        low, high = intervals.wilson(hits / rows * at, at, 0.95)
+        return high <= limit if hits / rows < limit else low > limit
+
+    assert decides(needed + needed // rows + 2) and not decides(needed - needed // rows - 2)

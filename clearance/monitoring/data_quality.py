@@ -47,8 +47,9 @@ class ExactCount:
 class UnitFactor:
     """How many powers of ten the typical size of values is from that of the reference; 0: the same unit.
 
-    The median of log10 of the sizes, less `median_size` of the reference, without its sign. `sizes` are
-    counts by cell. Its bounds are those of the median by order statistics, which hold for any distribution.
+    The median of log10 of the sizes, less `median_size` of the reference, without its sign; in the cell of
+    the reference's median it is 0. `sizes` are counts by cell. Its bounds are those of the median by order
+    statistics, which hold for any distribution.
     """
 
     sizes: Counts
@@ -104,12 +105,11 @@ class UnitFactor:
         return math.ceil(1 - math.log2(level)) if self.value > limit else None
 
     def _quantile(self, share: float) -> float:
-        """The quantile of the sizes, as a power of ten: linear within a cell."""
-        cumulated = self._cumulated
+        """The quantile of the sizes, as a power of ten: of its cell, the place nearest to the reference."""
         target = min(max(share * self.rows, 0.5), self.rows - 0.5)
-        cell = int(np.searchsorted(cumulated, target, side="left"))
-        inside = (target - (cumulated[cell] - self.sizes[cell])) / self.sizes[cell]
-        return float(bins.size_edges()[cell] + inside / bins.SIZE_STEPS)
+        cell = int(np.searchsorted(self._cumulated, target, side="left"))
+        low = float(bins.size_edges()[cell])
+        return min(max(self.median_size, low), low + 1 / bins.SIZE_STEPS)
 
 
 def _at_least(count: int, rows: int) -> float:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from clearance import wording
 from clearance.ledger import Entry, EntryKind, events, times
 from clearance.ledger.events import IncidentDeadline
 from clearance.policy.monitoring_terms import ReportDeadline
@@ -38,11 +39,14 @@ class Report:
 
 @dataclass(frozen=True, kw_only=True)
 class Duty:
-    """A deadline of an incident, and how far it is met: by a complete report, a first one, or none."""
+    """A deadline of an incident, and how far it is met: by a complete report, a first one, or none.
+
+    `first` is when the first report was made, None where there is none.
+    """
 
     deadline: IncidentDeadline
     met: bool
-    begun: bool
+    first: dt.datetime | None
 
     @property
     def due(self) -> dt.datetime:
@@ -50,17 +54,26 @@ class Duty:
         return times.parse(self.deadline.due)
 
     def overdue(self, now: dt.datetime) -> bool:
-        """Whether it is late: nothing was reported in time; a first report counts where one is allowed."""
-        in_time = self.met or (self.begun and self.deadline.incomplete_first)
+        """Whether a report is owed and late. A first report in time counts where one is allowed."""
+        first_in_time = self.first is not None and self.days_late == 0
+        in_time = self.met or (first_in_time and self.deadline.incomplete_first)
         return not in_time and now > self.due
+
+    @property
+    def days_late(self) -> int:
+        """By how many days the first report missed the deadline, a begun day counts; 0: in time, or none."""
+        if self.first is None or self.first <= self.due:
+            return 0
+        return -((self.due - self.first) // dt.timedelta(days=1))
 
     def state(self, now: dt.datetime) -> str:
         """In words: reported, reported in part, overdue, or open."""
+        late = f" {wording.counted(self.days_late, 'day')} late" if self.days_late else ""
         if self.met:
-            return "reported"
+            return f"reported{late}"
         if self.overdue(now):
-            return "OVERDUE"
-        return "first report made" if self.begun else "open"
+            return f"OVERDUE, first report{late}" if late else "OVERDUE"
+        return "open" if self.first is None else "first report made, whole report owed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +113,7 @@ class Incident:
             Duty(
                 deadline=deadline,
                 met=any(report.complete for report in self._about(deadline.id)),
-                begun=bool(self._about(deadline.id)),
+                first=min((report.at for report in self._about(deadline.id)), default=None),
             )
             for deadline in self.deadlines
         )
@@ -422,7 +435,7 @@ def _addressee(incident: Incident, deadline: str) -> str:
     for duty in incident.duties:
         if duty.deadline.id == deadline:
             return duty.deadline.to
-        if incident.role == "deployer" and not duty.begun:
+        if incident.role == "deployer" and duty.first is None:
             raise faults.REPORT_OUT_OF_ORDER(to=duty.deadline.to, deadline=duty.deadline.id)
     listed = ", ".join(duty.deadline.id for duty in incident.duties) or "none"
     raise faults.NO_SUCH_DEADLINE(deadline=deadline, listed=listed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,12 +12,15 @@ from scipy import special
 
 from clearance.metrics import intervals
 from clearance.monitoring.statistics import change, normal, reference
-from clearance.monitoring.statistics.normal import NormalEffect, quantile
+from clearance.monitoring.statistics.normal import NormalEffect
 from clearance.monitoring.statistics.reference import ReferenceCounts
 
 Counts = npt.NDArray[np.int64]
 Rate = tuple[int, int]
 """Hits, and rows."""
+
+_MOST_TIMES = 1e6
+"""How many times the rows are tried for a decision."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -57,10 +61,11 @@ class RateEffect:
 
     def rows_needed(self, limit: float, level: float) -> int | None:
         """About how many live rows would tell it from `limit` at a p-value of `level`; None: none would."""
-        gap = self.value - limit
-        z = quantile(level, math.inf)
-        rate = min(max(limit, 0.5 / self.rows), 1 - 0.5 / self.rows)
-        return None if gap == 0 else max(self.rows + 1, math.ceil(rate * (1 - rate) * (z / gap) ** 2))
+
+        def interval(times: float) -> tuple[float, float]:
+            return intervals.wilson(self.hits * times, self.rows * times, 1 - 2 * level)
+
+        return _rows_that_separate(interval, self.rows, self.value - limit, limit)
 
 
 def against_limit(hits: int, rows: int) -> RateEffect | NormalEffect:
@@ -109,12 +114,17 @@ class RateDifference:
 
     def interval(self, confidence: float) -> tuple[float, float]:
         """A two-sided interval."""
-        share = 1 - 2 * normal.tail_of(normal.quantile((1 - confidence) / 2, self.degrees), math.inf)
-        counts = [count / self.inflation for count in (*self.live, *self.before)]
-        if min(counts[1], counts[3]) < 1:
-            return self.ends
-        low, high = intervals.difference(counts[0], counts[1], counts[2], counts[3], share)
+        low, high = self._bounds(1.0, self.inflation, confidence)
         return min(self.ends[1], max(self.ends[0], low)), min(self.ends[1], max(self.ends[0], high))
+
+    def _bounds(self, times: float, inflation: float, confidence: float) -> tuple[float, float]:
+        """The interval, not cut, with so many times the live rows."""
+        share = 1 - 2 * normal.tail_of(normal.quantile((1 - confidence) / 2, self.degrees), math.inf)
+        (hits, rows), (hits_before, of) = self.live, self.before
+        live, before = rows * times / inflation, of / inflation
+        if min(live, before) < 1:
+            return -math.inf, math.inf
+        return intervals.difference(hits * times / inflation, live, hits_before / inflation, before, share)
 
     def p_above(self, limit: float) -> float:
         """The p-value of "at most `limit`"; 1 where the difference is."""
@@ -144,12 +154,36 @@ class RateDifference:
     def rows_needed(self, limit: float, level: float) -> int | None:
         """About how many live rows would tell it from `limit` at a p-value of `level`; None: none would."""
         (hits, rows), (hits_before, of) = self.live, self.before
-        before = (hits_before + 0.5) / (of + 1)
-        live = (hits + 0.5) / (rows + 1)
-        independent = live * (1 - live) / rows + before * (1 - before) / of
-        fixed = independent * self.inflation - live * (1 - live) / rows
-        beyond = normal.quantile(level, self.degrees)
-        return normal.rows_for(independent * self.inflation, fixed, rows, self._gap - limit, beyond)
+        rate, before = (hits + 0.5) / (rows + 1), (hits_before + 0.5) / (of + 1)
+        fixed = before * (1 - before) / of
+        days = (self.inflation - 1) * (rate * (1 - rate) / rows + fixed)
+
+        def interval(times: float) -> tuple[float, float]:
+            independent = rate * (1 - rate) / (rows * times) + fixed
+            return self._bounds(times, (independent + days) / independent, 1 - 2 * level)
+
+        return _rows_that_separate(interval, rows, self._gap - limit, limit)
+
+
+def _rows_that_separate(
+    interval: Callable[[float], tuple[float, float]], rows: float, gap: float, limit: float
+) -> int | None:
+    """How many rows move the end of the interval that faces the limit past it; None where none do.
+
+    `interval` is that of so many times the rows, at the same rates.
+    """
+
+    def separates(times: float) -> bool:
+        low, high = interval(times)
+        return low > limit if gap > 0 else high <= limit
+
+    if gap == 0 or not separates(_MOST_TIMES):
+        return None
+    near, far = 1.0, _MOST_TIMES
+    while far / near > 1 + 1 / rows and far * rows - near * rows > 1:
+        middle = math.sqrt(near * far)
+        near, far = (near, middle) if separates(middle) else (middle, far)
+    return math.ceil(far * rows)
 
 
 def likelihood_ratio(live: Rate, before: Rate, limit: float) -> float:
