@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from clearance import wording
 from clearance.documents.look_document import LiveFinding
@@ -30,6 +31,7 @@ class Decision:
     level: float | None = None
     rows_needed: int | None = None
     false_alarm: float | None = None
+    interval: tuple[float, float] | None = None
 
 
 def judge(hypotheses: Sequence[Hypothesis], level: float) -> tuple[LiveFinding, ...]:
@@ -115,11 +117,12 @@ def _decide(hypothesis: Hypothesis, p_value: float | None, level: float | None) 
         return Decision(outcome=Outcome.FAIL, p_value=p_value, level=level)
     low, high = effect.interval(CONFIDENCE)
     if limit.encloses(low, high):
-        return Decision(outcome=Outcome.PASS, p_value=p_value, level=level)
+        return Decision(outcome=Outcome.PASS, p_value=p_value, level=level, interval=(low, high))
     return Decision(
         outcome=Outcome.INSUFFICIENT_EVIDENCE,
         p_value=p_value,
         level=level,
+        interval=(low, high),
         rows_needed=_rows_needed(hypothesis, level),
     )
 
@@ -160,7 +163,9 @@ def _finding(hypothesis: Hypothesis, decision: Decision) -> LiveFinding:
     rule, effect = hypothesis.rule, hypothesis.effect
     number = _finite(_number(hypothesis))
     undefined = effect.undefined or (None if number is not None else decision.why or "it is not a number")
-    low, high = (None, None) if undefined or not effect.spends else effect.interval(CONFIDENCE)
+    low, high = (
+        (None, None) if undefined or not effect.spends else decision.interval or effect.interval(CONFIDENCE)
+    )
     return LiveFinding(
         rule=rule.id,
         metric=rule.metric,
@@ -201,8 +206,13 @@ def _sentence(
         return f"{subject} has no value: not enough evidence: {decision.why}"
     measured = {"value": value, "low": low, "high": high} if None not in (low, high) else {"value": value}
     number = wording.measurement(measured, rule.limit.ends)
-    limit = wording.limit(rule.limit.model_dump())
+    limit = _limit(rule.limit.at_least, rule.limit.at_most)
     return f"{subject} is {number}, limit {limit}: {_because(hypothesis, decision)}"
+
+
+@cache
+def _limit(at_least: float | None, at_most: float | None) -> str:
+    return wording.limit({"at_least": at_least, "at_most": at_most})
 
 
 def _because(hypothesis: Hypothesis, decision: Decision) -> str:
