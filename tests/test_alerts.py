@@ -157,6 +157,18 @@ def test_another_version_that_fails_has_an_alert_of_its_own(world: World) -> Non
     assert {item.id: item.state for item in world.alerts()} == {new.id: State.OPEN, old.id: State.RESOLVED}
 
 
+def test_a_version_without_the_feature_that_failed_can_resolve_the_alert(world: World) -> None:
+    world.see(look(0, finding(), finding(subject="age")), 1)
+    for day in range(1, 4):
+        world.see(
+            look(day, finding(UNSURE, subject="age"), finding(PASS, subject="debt"), version=2), day + 1
+        )
+    assert world.alerts()[0].state is State.OPEN
+    for day in range(4, 7):
+        world.see(look(day, finding(PASS, subject="age"), version=2), day + 1)
+    assert world.alerts()[0].state is State.RESOLVED
+
+
 def test_what_is_only_recorded_is_told_to_nobody(world: World) -> None:
     world.see(look(0, finding(on_fail="record")), 1)
     world.attend(9)

@@ -1,6 +1,7 @@
 """Decisions about a Parquet file: the same as over HTTP, on record, checked first, resumed after a stop."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,11 @@ import pytest
 from clearance import inference_log
 from clearance.errors import DataError
 from clearance.inference_log import Inference, InferenceLog
-from clearance.serving import batch
+from clearance.promotion.restrictions import Cause, Restriction
+from clearance.serving import batch, faults
+from clearance.serving.served_model import ServedModel
 from tests.support import serving
+from tests.support.codes import raises
 from tests.support.serving import OTHER, ROW
 
 pytestmark = pytest.mark.slow
@@ -123,3 +127,29 @@ def test_what_is_no_table_with_these_columns_is_refused(log: InferenceLog, tmp_p
         with pytest.raises(DataError) as refused:
             decide(log, tmp_path / f"{name}.parquet", tmp_path / "out.parquet")
         assert refused.value.code == code
+
+
+def test_a_version_that_is_stopped_meanwhile_decides_no_more_rows_and_goes_on_later(
+    log: InferenceLog, tmp_path: Path
+) -> None:
+    table = write(tmp_path / "rows.parquet", rows(2 * batch.ROWS))
+    model = serving.champion_model()
+    answers = iter([model])
+
+    def stopped() -> ServedModel:
+        for allowed in answers:
+            return allowed
+        raise faults.STOPPED(rule="drift")
+
+    with raises(faults.STOPPED.code, rule="drift"):
+        decide(log, table, tmp_path / "out.parquet", present=stopped)
+    assert not (tmp_path / "out.parquet").exists()
+    hold = Cause(entry=9, mode="hold", rule="drift", reason="why")
+    held = replace(
+        model, restriction=Restriction(version=model.version, content=model.content, causes=(hold,))
+    )
+    done = decide(log, table, tmp_path / "out.parquet", present=lambda: held)
+    assert done["review_required"].tolist() == [False] * batch.ROWS + [True] * batch.ROWS
+    other = replace(model, version=2)
+    again = decide(log, table, tmp_path / "again.parquet", present=lambda: other)
+    pd.testing.assert_frame_equal(done, again)

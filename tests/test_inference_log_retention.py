@@ -23,7 +23,7 @@ from clearance.policy.inference_log_terms import RetentionPeriod, add_months
 from tests.support import inferences
 from tests.support import ledger_samples as samples
 from tests.support.codes import raises
-from tests.support.inferences import inference, opened
+from tests.support.inferences import opened
 
 START = dt.datetime(2026, 11, 30, 12, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
@@ -34,6 +34,11 @@ PERIODS = (
 )
 END = dt.datetime(2028, 12, 30, 12, tzinfo=dt.UTC)
 """25 months after the start."""
+
+
+def inference(**changes: Any) -> inference_log.Inference:
+    """A decision that was made at `START`, whatever day the test runs on."""
+    return inferences.inference(**({"time": START} | changes))
 
 
 class Clock:

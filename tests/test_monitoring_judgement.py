@@ -195,6 +195,14 @@ def test_findings_keep_their_order_and_fail_as_holm_says(values: list[float]) ->
     assert failed == naive_holm([judgement.p_value(test) for test in tests], LEVEL)
 
 
+def test_a_p_value_that_is_no_number_hides_no_other_failure() -> None:
+    effects = [Odd(p=math.nan), normal_effect(0.5), Odd(p=math.nan), normal_effect(0.0), Odd(p=math.nan)]
+    tests = [Hypothesis(rule=rule(), subject=str(at), effect=effect) for at, effect in enumerate(effects)]
+    outcomes = [finding.outcome for finding in judgement.judge(tests, LEVEL)]
+    unknown = Outcome.NOT_EVALUATED
+    assert outcomes == [unknown, Outcome.FAIL, unknown, Outcome.PASS, unknown]
+
+
 def test_an_insufficient_finding_names_the_rows_that_would_decide() -> None:
     finding = one(normal_effect(0.11))
     assert finding.rows_needed == math.ceil(1000 * (normal.quantile(LEVEL, math.inf)) ** 2)

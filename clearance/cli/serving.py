@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from clearance import paths
 from clearance.cli import options, process
 from clearance.errors import ExitCode
+
+if TYPE_CHECKING:
+    from clearance.serving.served_model import ServedModel
 
 
 @click.command()
@@ -86,6 +90,11 @@ def predict(table: Path, output: Path, entity: str | None, caller: str) -> int:
     champion = Champion(root)
     champion.start()
     model = champion.deciding()
+
+    def present() -> ServedModel:
+        champion.refresh()
+        return champion.deciding()
+
     spool = inference_trail.spool(root, model.policy.inference_log)
     with (
         inference_log.open(settings.address(root), settings.key_path(root), spool=spool) as log,
@@ -100,6 +109,7 @@ def predict(table: Path, output: Path, entity: str | None, caller: str) -> int:
             entity=entity,
             caller=caller,
             report=lambda number: progress.advance(bar, number),
+            present=present,
         )
     process.echo(f"{rows:,} rows decided by {model.name} version {model.version}: {output}")
     return ExitCode.PASS

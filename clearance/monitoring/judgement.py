@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 
 from clearance import wording
 from clearance.documents.look_document import LiveFinding
@@ -27,11 +26,11 @@ class Decision:
 
     outcome: Outcome
     why: str | None = None
+    ends: tuple[float, float] | None = None
     p_value: float | None = None
     level: float | None = None
     rows_needed: int | None = None
     false_alarm: float | None = None
-    interval: tuple[float, float] | None = None
 
 
 def judge(hypotheses: Sequence[Hypothesis], level: float) -> tuple[LiveFinding, ...]:
@@ -65,7 +64,8 @@ def holm(p_values: Mapping[int, float], level: float) -> dict[int, float]:
     """
     levels: dict[int, float] = {}
     stopped = None
-    for place, key in enumerate(sorted(p_values, key=lambda key: (p_values[key], key))):
+    ordered = sorted(p_values, key=lambda key: (math.isnan(p_values[key]), p_values[key], key))
+    for place, key in enumerate(ordered):
         levels[key] = level / (len(p_values) - place) if stopped is None else stopped
         if stopped is None and not p_values[key] <= levels[key]:
             stopped = levels[key]
@@ -115,14 +115,14 @@ def _decide(hypothesis: Hypothesis, p_value: float | None, level: float | None) 
         return Decision(outcome=Outcome.NOT_EVALUATED, why="its p-value is not a number")
     if p_value <= level:
         return Decision(outcome=Outcome.FAIL, p_value=p_value, level=level)
-    low, high = effect.interval(CONFIDENCE)
-    if limit.encloses(low, high):
-        return Decision(outcome=Outcome.PASS, p_value=p_value, level=level, interval=(low, high))
+    ends = effect.interval(CONFIDENCE)
+    if limit.encloses(*ends):
+        return Decision(outcome=Outcome.PASS, p_value=p_value, level=level, ends=ends)
     return Decision(
         outcome=Outcome.INSUFFICIENT_EVIDENCE,
+        ends=ends,
         p_value=p_value,
         level=level,
-        interval=(low, high),
         rows_needed=_rows_needed(hypothesis, level),
     )
 
@@ -163,9 +163,7 @@ def _finding(hypothesis: Hypothesis, decision: Decision) -> LiveFinding:
     rule, effect = hypothesis.rule, hypothesis.effect
     number = _finite(_number(hypothesis))
     undefined = effect.undefined or (None if number is not None else decision.why or "it is not a number")
-    low, high = (
-        (None, None) if undefined or not effect.spends else decision.interval or effect.interval(CONFIDENCE)
-    )
+    low, high = (None, None) if undefined or not effect.spends else _ends(effect, decision)
     return LiveFinding(
         rule=rule.id,
         metric=rule.metric,
@@ -191,6 +189,10 @@ def _finding(hypothesis: Hypothesis, decision: Decision) -> LiveFinding:
     )
 
 
+def _ends(effect: Effect, decision: Decision) -> tuple[float, float]:
+    return effect.interval(CONFIDENCE) if decision.ends is None else decision.ends
+
+
 def _finite(number: float | None) -> float | None:
     return number if number is not None and math.isfinite(number) else None
 
@@ -206,13 +208,8 @@ def _sentence(
         return f"{subject} has no value: not enough evidence: {decision.why}"
     measured = {"value": value, "low": low, "high": high} if None not in (low, high) else {"value": value}
     number = wording.measurement(measured, rule.limit.ends)
-    limit = _limit(rule.limit.at_least, rule.limit.at_most)
+    limit = wording.limit(rule.limit.model_dump())
     return f"{subject} is {number}, limit {limit}: {_because(hypothesis, decision)}"
-
-
-@cache
-def _limit(at_least: float | None, at_most: float | None) -> str:
-    return wording.limit({"at_least": at_least, "at_most": at_most})
 
 
 def _because(hypothesis: Hypothesis, decision: Decision) -> str:

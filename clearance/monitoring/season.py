@@ -34,7 +34,7 @@ FEWEST_DAYS = 8
 FEWEST_OF_A_KIND = 4
 """The days of each kind in a window that the reference must have before it is compared with them alone."""
 
-ENOUGH_OF_A_KIND = 26
+ENOUGH_OF_A_KIND = 8
 """The days of one kind that say by themselves how much such days differ; with fewer, all days together do."""
 
 FEWEST_BLOCKS = 6

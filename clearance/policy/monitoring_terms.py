@@ -110,13 +110,11 @@ class MaintenanceWindow(Section):
 class RetrainingTerms(Section):
     """What a failed rule with `retrain: true` sets off: a run of the pipeline, which judges as always.
 
-    At most one in `cool_down_days`, and `most_a_year`. `days` is how much of the recent labelled traffic is
-    added to the training data; 0 adds none.
+    At most one in `cool_down_days`, and `most_a_year`. It trains on what the source holds then.
     """
 
     cool_down_days: int = Field(default=14, ge=1, le=366)
     most_a_year: int = Field(default=6, ge=0, le=366)
-    days: int = Field(default=0, ge=0, le=3_660)
 
 
 class ReportDeadline(Dated):

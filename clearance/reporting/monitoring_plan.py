@@ -138,8 +138,7 @@ def _reactions(terms: MonitoringTerms) -> Iterator[str]:
         f"* A new model is trained at most once in {retraining.cool_down_days} days and "
         f"{retraining.most_a_year} times a year; it passes the gate and approvals like any other."
     )
-    if retraining.days:
-        yield f"* Recent labelled decisions of {retraining.days} days are added to its training data."
+    yield "* It trains on what the source holds then; recent decisions are added there, by people."
     yield f"* An override that ends within {terms.alerts.permission_days} days is told as well."
 
 

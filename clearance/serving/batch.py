@@ -55,11 +55,14 @@ def decide(
     entity: str | None,
     caller: str,
     report: Report = lambda _: None,
+    present: Callable[[], ServedModel] | None = None,
 ) -> int:
     """Decide about every row of `table` and write the decisions to the Parquet file `output`, in its order.
 
     `entity` names the column of the entities' ids. Returns the number of rows. Raises DataError that names
     the first row and column at fault, before anything is decided; TransientError when the log is away.
+    `present` gives the model that may decide now: it is asked before each step, and raises where none may, so
+    that a version that is stopped or held meanwhile is so for the rows that are left.
     """
     for start, rows, _ in _batches(table, model.inputs, entity):
         answers.flags(model, rows, _places(rows, start))
@@ -68,6 +71,7 @@ def decide(
     number = 0
     with files.replacing(output) as temporary, pq.ParquetWriter(temporary, SCHEMA) as writer:
         for start, rows, entities in _batches(table, model.inputs, entity):
+            model = _as_of_now(model, present)
             flags = answers.flags(model, rows, _places(rows, start))
             decisions = answers.decide(model, rows, entities, flags)
             new = [
@@ -87,6 +91,12 @@ def decide(
             number += len(rows)
             report(len(rows))
     return number
+
+
+def _as_of_now(model: ServedModel, present: Callable[[], ServedModel] | None) -> ServedModel:
+    """The version that began, as it may decide now. Another champion takes over with the next file."""
+    now = model if present is None else present()
+    return now if (now.version, now.content) == (model.version, model.content) else model
 
 
 def source_key(table: Path, model: ServedModel) -> str:

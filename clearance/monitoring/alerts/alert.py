@@ -16,6 +16,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from clearance import canonical_json
+from clearance.documents import monitoring_catalogue
 from clearance.documents.look_document import LiveFinding, Look
 from clearance.documents.measurement import Outcome
 from clearance.policy.monitoring_terms import MonitoringTerms
@@ -157,7 +158,7 @@ def after_look(
     if failed:
         return _after_failure(alert, look, failed, now)
     is_later = alert is not None and alert.is_active and look.window.start >= alert.until
-    if alert is None or not is_later or not _is_clean(alert, findings):
+    if alert is None or not is_later or not _is_clean(alert, look, findings):
         return None
     clean = replace(alert, clean=alert.clean + 1)
     if clean.clean < terms.alerts.resolve_looks:
@@ -222,10 +223,16 @@ def _failing_again(alert: Alert, look: Look, failed: Sequence[LiveFinding]) -> A
     )
 
 
-def _is_clean(alert: Alert, findings: Sequence[LiveFinding]) -> bool:
-    """Whether everything that failed passes now: what nobody could judge proves nothing."""
+def _is_clean(alert: Alert, look: Look, findings: Sequence[LiveFinding]) -> bool:
+    """Whether everything that failed passes now: what nobody could judge proves nothing.
+
+    Another version need not have every feature that failed; of those it has, all must pass.
+    """
     passed = {finding.subject or "" for finding in findings if finding.outcome is Outcome.PASS}
-    return set(alert.subjects) <= passed
+    failed = set(alert.subjects)
+    if look.version != alert.version:
+        failed &= {finding.subject or "" for finding in findings}
+    return bool(passed) and failed <= passed
 
 
 def _subjects(failed: Sequence[LiveFinding]) -> tuple[str, ...]:
@@ -265,7 +272,8 @@ def describe(finding: LiveFinding) -> str:
     value = "not defined" if finding.value is None else f"{finding.value:.4g}"
     if finding.low is not None and finding.high is not None:
         value += f" (95 % interval {finding.low:.4g} to {finding.high:.4g})"
-    return f"{finding.metric}{subject} is {value}; allowed is {' and '.join(bounds)}; {finding.rows:,} rows"
+    figure = f"{finding.metric}{subject} ({monitoring_catalogue.METRICS[finding.metric].text})"
+    return f"{figure} is {value}; allowed is {' and '.join(bounds)}; {finding.rows:,} rows"
 
 
 def stamp(at: dt.datetime) -> str:

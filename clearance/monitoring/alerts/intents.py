@@ -48,7 +48,7 @@ def retraining(
     if len(year) >= terms.most_a_year:
         return None, f"No retraining: the policy allows {terms.most_a_year} a year."
     body = {"alert": alert.id, "rule": alert.rule, "version": alert.version}
-    body |= {"since": alert.since, "until": alert.until, "days": terms.days}
+    body |= {"since": alert.since, "until": alert.until}
     intent = _intent(alert, IntentKind.RETRAINING, "run", body, now)
     return intent, "A new model is trained and judged; it is promoted only by gate and approvals, as always."
 

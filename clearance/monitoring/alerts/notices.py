@@ -54,7 +54,7 @@ def compose(alert: Alert, news: News, id_: str, retraining: str = "") -> Notice:
         ("Since", [_since(alert)]),
         ("Evidence", _evidence(alert)),
         ("What happens next", _next(alert, news, retraining)),
-        ("What to do now", _to_do(alert, news)),
+        ("What to do now", [f"({n}) {step}" for n, step in enumerate(_to_do(alert, news), 1)]),
     ]
     lines = [f"{head}: {' '.join(_sentences(texts))}" for head, texts in parts if texts]
     lines.append(f"Notice {id_}; if it arrives twice, it is the same notice.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from scipy import special
 
@@ -111,6 +112,7 @@ def tail_of(z: float, degrees: float) -> float:
     return float(special.ndtr(-z) if math.isinf(degrees) else special.stdtr(degrees, -z))
 
 
+@lru_cache(maxsize=1024)
 def quantile(tail: float, degrees: float) -> float:
     """How many standard errors leave `tail` above them."""
     return -float(special.ndtri(tail) if math.isinf(degrees) else special.stdtrit(degrees, tail))
