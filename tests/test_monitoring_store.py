@@ -177,7 +177,9 @@ def test_a_look_is_stored_once_and_read_back(engine: sa.Engine) -> None:
     assert [stored.number for stored in store.unreacted(engine, MODEL)] == [1, 3]
 
 
-@pytest.mark.parametrize("body", ["", "[]", '{"features": 3}', '{"decisions": [[5, 1, 1, 1]]}'])
+@pytest.mark.parametrize(
+    "body", ["", "[]", '{"features": 3}', '{"decisions": [5, 1, 1, 1]}', '{"decisions": [1, 2, 3]}']
+)
 def test_counts_that_somebody_changed_are_a_fault(engine: sa.Engine, body: str) -> None:
     store.add_counts(engine, MODEL, {hour(0): counts(7)}, log="log", after=0, until=9)
     with database.transaction(engine) as connection:

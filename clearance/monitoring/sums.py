@@ -6,7 +6,6 @@ Pure. Cells are lists in the order of the baseline's bins; what is mostly zero i
 from __future__ import annotations
 
 import json
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -115,15 +114,10 @@ def of_texts(texts: Sequence[str], sizes: int) -> WindowCounts:
     return WindowCounts(
         features=_sum_of_lists([document.get("features", {}) for document in documents]),
         score=np.array(score, dtype=np.int64).sum(axis=0) if score else np.zeros(0, dtype=np.int64),
-        decisions=_sum_of_rows(documents, "decisions"),
-        labelled=_sum_of_rows(documents, "labelled"),
+        decisions=_sum_of_rows(documents, "decisions", 4),
+        labelled=_sum_of_rows(documents, "labelled", 5),
         sizes=_sum_of_pairs([document.get("sizes", {}) for document in documents], sizes),
-        contributions={
-            name: Contributions(rows=rows, total=total, squares=squares)
-            for name, (rows, total, squares) in _sum_of_triples(
-                [document.get("contributions", {}) for document in documents]
-            ).items()
-        },
+        contributions=_sum_of_triples([document.get("contributions", {}) for document in documents]),
         **{name: sum(document.get(name, 0) for document in documents) for name in _NUMBERS},
     )
 
@@ -140,49 +134,62 @@ def _sum_of_lists(parts: Iterable[Mapping[str, Sequence[int]]]) -> dict[str, Cou
     return {name: np.array(lists, dtype=np.int64).sum(axis=0) for name, lists in _columns(parts).items()}
 
 
-def _sum_of_pairs(parts: Iterable[Mapping[str, Sequence[Sequence[int]]]], size: int) -> dict[str, Counts]:
+def _sum_of_pairs(parts: Iterable[Mapping[str, Sequence[int]]], size: int) -> dict[str, Counts]:
     tables = {}
     for name, lists in _columns(parts).items():
+        places, counts = np.concatenate([np.array(part, dtype=np.int64).reshape(-1, 2) for part in lists]).T
         tables[name] = cells = np.zeros(size, dtype=np.int64)
-        for pairs in lists:
-            for at, count in pairs:
-                cells[at] += count
+        np.add.at(cells, places, counts)
     return tables
 
 
-def _sum_of_triples(parts: Iterable[Mapping[str, Sequence[float]]]) -> dict[str, tuple[int, float, float]]:
+def _sum_of_triples(parts: Iterable[Mapping[str, Sequence[float]]]) -> dict[str, Contributions]:
+    sums = {name: np.array(triples).sum(axis=0).tolist() for name, triples in _columns(parts).items()}
     return {
-        name: (
-            sum(rows for rows, _, _ in triples),
-            math.fsum(total for _, total, _ in triples),
-            math.fsum(squares for _, _, squares in triples),
-        )
-        for name, triples in _columns(parts).items()
+        name: Contributions(rows=int(rows), total=total, squares=squares)
+        for name, (rows, total, squares) in sums.items()
     }
 
 
-def _sum_of_rows(documents: Sequence[Mapping[str, Any]], name: str) -> dict[Any, int]:
-    """The counts by groups and cells; groups are looked up once a document, for they are slow keys."""
+def _sum_of_rows(documents: Sequence[Mapping[str, Any]], name: str, width: int) -> dict[Any, int]:
+    """The counts by groups and cells. A row has `width` numbers: place of the groups, cells, count."""
     numbers: dict[Groups, int] = {}
-    total: dict[tuple[int, ...], int] = {}
+    tables = []
     for document in documents:
         groups = [
             numbers.setdefault(tuple((attribute, group) for attribute, group in pairs), len(numbers))
             for pairs in document.get("groups", ())
         ]
-        for row in document.get(name, ()):
-            row[0] = groups[row[0]]
-            count = row.pop()
-            key = tuple(row)
-            total[key] = total.get(key, 0) + count
+        if name in document:
+            table = np.array(document[name], dtype=np.int64).reshape(-1, width)
+            table[:, 0] = np.array(groups, dtype=np.int64)[table[:, 0]]
+            tables.append(table)
+    if not tables:
+        return {}
+    *keys, counts = np.concatenate(tables).T
+    shape = tuple(int(column.max()) + 1 for column in keys)
+    codes, at = np.unique(np.ravel_multi_index(tuple(keys), shape), return_inverse=True)
+    total = np.zeros(len(codes), dtype=np.int64)
+    np.add.at(total, at, counts)
+    columns = [column.tolist() for column in np.unravel_index(codes, shape)]
     names = list(numbers)
-    return {(names[at], *cells): count for (at, *cells), count in total.items() if count}
+    return {
+        (names[at], *cells): count
+        for at, *cells, count in zip(*columns, total.tolist(), strict=True)
+        if count
+    }
 
 
-def _rows(counts: Mapping[Any, int], groups: dict[Groups, int]) -> list[list[int]]:
-    return [[groups.setdefault(key[0], len(groups)), *key[1:], count] for key, count in counts.items()]
+def _rows(counts: Mapping[Any, int], groups: dict[Groups, int]) -> list[int]:
+    """One list of numbers, row by row: thousands of small lists are slow to read."""
+    return [
+        number
+        for key, count in counts.items()
+        for number in (groups.setdefault(key[0], len(groups)), *key[1:], count)
+    ]
 
 
-def _pairs(cells: Counts) -> list[list[int]]:
+def _pairs(cells: Counts) -> list[int]:
+    """Place and count of each cell that is not empty, in one list."""
     filled = np.flatnonzero(cells)
-    return [[int(at), int(cells[at])] for at in filled]
+    return np.stack([filled, cells[filled]], axis=1).ravel().tolist()
