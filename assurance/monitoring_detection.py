@@ -22,8 +22,9 @@ from assurance.monitoring_false_alarms import TERMS, smallest_p_value, tests_of,
 from assurance.quiet_years import Counts, Feature, Floats, Model, Random, World
 from clearance.documents.baseline_document import FeatureReference
 from clearance.metrics import significance
-from clearance.monitoring import all_features, budget, calibration_noise, season
+from clearance.monitoring import all_features, calibration_noise, season
 from clearance.monitoring.statistics import divergence, rates
+from clearance.policy import alarm_budget
 
 HORIZON = 60
 """Days for which a fault may stay unseen before it counts as missed."""
@@ -125,7 +126,7 @@ def level(period: str) -> float:
 
     Half of it is left to the rules that wait for labels, as the monitor does.
     """
-    return budget.level(TERMS, period) / 2 / (tests_of(TERMS) + OTHER_HYPOTHESES)  # type: ignore[arg-type]
+    return alarm_budget.level(TERMS, period) / 2 / (tests_of(TERMS) + OTHER_HYPOTHESES)  # type: ignore[arg-type]
 
 
 def detect(fault: Fault, trials: int, random: Random) -> Detection:

@@ -23,10 +23,11 @@ from assurance import quiet_years
 from assurance.quiet_years import Counts, World, Year
 from clearance.documents.look_document import Window
 from clearance.metrics import significance
-from clearance.monitoring import budget, judgement, season
+from clearance.monitoring import judgement, season
 from clearance.monitoring.effects import Hypothesis
 from clearance.monitoring.statistics import distribution, divergence
 from clearance.monitoring.statistics.reference import ReferenceCounts, spread
+from clearance.policy import alarm_budget
 from clearance.policy.monitoring_terms import LiveRule, MonitoringTerms
 
 PROMISED = 0.05
@@ -133,11 +134,11 @@ def alarms_of(year: Year, terms: MonitoringTerms) -> dict[str, int]:
         for places in alike.values():
             reference = references.of(name, looks[places[0]][0])
             for hit in np.flatnonzero(suspicious(live[places], reference)).tolist():
-                level = budget.level(terms, looks[places[hit]][0].period) / tests_of(terms)
+                level = alarm_budget.level(terms, looks[places[hit]][0].period) / tests_of(terms)
                 if smallest_p_value(live[places[hit]], reference, terms) <= level:
                     failed.add(places[hit])
     periods = [looks[place][0].period for place in failed]
-    return {period: periods.count(period) for period in budget.LOOKS_A_YEAR}
+    return {period: periods.count(period) for period in alarm_budget.LOOKS_A_YEAR}
 
 
 def tests_of(terms: MonitoringTerms) -> int:
@@ -201,7 +202,7 @@ def plain_alarms(year: Year) -> npt.NDArray[np.bool_]:
 def measure(stratum: Stratum, years: int, seed: int, terms: MonitoringTerms = TERMS) -> Tally:
     """Simulate and judge so many years."""
     random = np.random.default_rng([seed, stratum.rows, stratum.reference_rows or 0, stratum.reference_days])
-    tally = Tally(alarms=dict.fromkeys(budget.LOOKS_A_YEAR, 0))
+    tally = Tally(alarms=dict.fromkeys(alarm_budget.LOOKS_A_YEAR, 0))
     for _ in range(years):
         year = quiet_years.simulate(
             stratum.world, stratum.rows, random, stratum.reference_rows, stratum.reference_days

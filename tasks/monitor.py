@@ -17,9 +17,9 @@ from pathlib import Path
 
 from clearance import files, stage
 from clearance.documents.table_look_document import TableLook
-from clearance.monitoring import budget, evidently_page, table_look, tables
+from clearance.monitoring import evidently_page, table_look, tables
 from clearance.monitoring.tables import Table
-from clearance.policy import policy_file
+from clearance.policy import alarm_budget, policy_file
 from clearance.policy.limit import Limit
 from clearance.policy.monitoring_terms import LiveRule, MonitoringTerms, Period
 from clearance.reporting import table_look_text
@@ -53,7 +53,7 @@ def terms(options: argparse.Namespace, today: dt.date) -> table_look.Terms:
     columns = tuple(dict.fromkeys(options.columns)) if options.columns else None
     return table_look.Terms(
         rules=tuple(rules),
-        level=budget.level(monitoring, options.period),
+        level=alarm_budget.level(monitoring, options.period),
         columns=columns,
         beyond=tuple(rule.id for rule in in_force if rule not in rules),
     )

@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from clearance.documents.baseline_document import FeatureBins
 from clearance.documents.look_document import LiveFinding
 from clearance.documents.measurement import Outcome
-from clearance.monitoring import budget, judgement
+from clearance.monitoring import judgement
 from clearance.monitoring.effects import Hypothesis
 from clearance.monitoring.statistics import distribution, normal
 from clearance.monitoring.statistics.normal import NormalEffect
 from clearance.monitoring.statistics.reference import ReferenceCounts
+from clearance.policy import alarm_budget
 from clearance.policy.monitoring_terms import LiveRule, MonitoringTerms
 
 LEVEL = 0.01
@@ -221,6 +222,8 @@ def test_a_level_that_is_none_is_refused(level: float) -> None:
 )
 def test_the_looks_of_a_year_together_spend_no_more_than_the_budget(looks: set[str], whole: float) -> None:
     terms = MonitoringTerms.model_validate({"looks": tuple(looks), "false_alarms": whole, "rules": [rule()]})
-    spent = sum(budget.level(terms, period) * budget.LOOKS_A_YEAR[period] for period in terms.looks)
+    spent = sum(
+        alarm_budget.level(terms, period) * alarm_budget.LOOKS_A_YEAR[period] for period in terms.looks
+    )
     assert spent == pytest.approx(whole)
-    assert budget.level(terms, "batch") == whole
+    assert alarm_budget.level(terms, "batch") == whole

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from clearance.monitoring import budget
-from clearance.policy import policy_file
+from clearance.policy import alarm_budget, policy_file
 from clearance.policy.schema import Policy
 from clearance.reporting import monitoring_plan
 from tests.support import governed
@@ -29,7 +28,7 @@ def test_every_rule_deadline_and_budget_of_the_policy_is_in_it(demo: Policy) -> 
     for deadline in terms.deadlines:
         assert any(deadline.to in line and deadline.source in line for line in plan.splitlines())
     for period in terms.looks:
-        level = f"{budget.level(terms, period):.2e}"
+        level = f"{alarm_budget.level(terms, period):.2e}"
         assert any(line.startswith(f"| {period} |") and level in line for line in plan.splitlines())
     assert all(name in plan for name in (*terms.watched_by, *terms.alerts.to))
 

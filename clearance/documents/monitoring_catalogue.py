@@ -1,6 +1,7 @@
 """Every figure of live decisions that a rule of a policy may limit: what it is, and its range.
 
-`spends` says whether it can fail by chance, so that its rules share the policy's budget of false alarms.
+`spends` says whether it can fail by chance, so that its rules share the policy's budget of false alarms, and
+`needs_labels` whether it waits for what turned out to be true.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ class LiveMetric:
     ends: tuple[float, float]
     subject: Subject
     spends: bool = True
+    needs_labels: bool = False
     source: str = ""
 
 
@@ -90,21 +92,32 @@ METRICS: Mapping[str, LiveMetric] = {
         text="selection rate of a group less its rate in the evidence", ends=(-1, 1), subject="attribute"
     ),
     # Performance, once labels are in, and estimated before that
-    "performance.roc_auc": LiveMetric(text="ROC AUC of labelled decisions", ends=(0, 1), subject="model"),
-    "performance.accuracy": LiveMetric(text="accuracy of labelled decisions", ends=(0, 1), subject="model"),
+    "performance.roc_auc": LiveMetric(
+        text="ROC AUC of labelled decisions", ends=(0, 1), subject="model", needs_labels=True
+    ),
+    "performance.accuracy": LiveMetric(
+        text="accuracy of labelled decisions", ends=(0, 1), subject="model", needs_labels=True
+    ),
     "performance.balanced_accuracy": LiveMetric(
-        text="balanced accuracy of labelled decisions", ends=(0, 1), subject="model"
+        text="balanced accuracy of labelled decisions", ends=(0, 1), subject="model", needs_labels=True
     ),
     "performance.precision": LiveMetric(
-        text="favourable labels among labelled favourable decisions", ends=(0, 1), subject="model"
+        text="favourable labels among labelled favourable decisions",
+        ends=(0, 1),
+        subject="model",
+        needs_labels=True,
     ),
     "performance.roc_auc_loss": LiveMetric(
-        text="ROC AUC of the evidence less that of labelled decisions", ends=(-1, 1), subject="model"
+        text="ROC AUC of the evidence less that of labelled decisions",
+        ends=(-1, 1),
+        subject="model",
+        needs_labels=True,
     ),
     "performance.calibration_error": LiveMetric(
         text="mean distance of predicted and observed rates over bins of the score",
         ends=(0, 1),
         subject="model",
+        needs_labels=True,
     ),
     "performance.estimated_roc_auc": LiveMetric(
         text="ROC AUC estimated from calibrated scores alone (CBPE)", ends=(0, 1), subject="model"
@@ -120,12 +133,16 @@ METRICS: Mapping[str, LiveMetric] = {
         text="smallest ratio of selection rates between groups", ends=(0, 1), subject="attribute"
     ),
     "fairness.equal_opportunity_difference": LiveMetric(
-        text="largest difference of true positive rates between groups", ends=(0, 1), subject="attribute"
+        text="largest difference of true positive rates between groups",
+        ends=(0, 1),
+        subject="attribute",
+        needs_labels=True,
     ),
     "fairness.average_odds_difference": LiveMetric(
         text="mean of the differences of true and false positive rates between groups",
         ends=(0, 1),
         subject="attribute",
+        needs_labels=True,
     ),
     "fairness.unknown_share": LiveMetric(
         text="share of decisions whose group is not known", ends=(0, 1), subject="attribute"

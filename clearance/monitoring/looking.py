@@ -21,13 +21,14 @@ from clearance import wording
 from clearance.documents.baseline_document import BaselineDocument
 from clearance.documents.look_document import LiveFinding, Look
 from clearance.documents.measurement import Outcome
-from clearance.monitoring import budget, fairness, judgement, labels_in, measure, sums, windows
+from clearance.monitoring import fairness, judgement, labels_in, measure, sums, windows
 from clearance.monitoring.estimated import Labelled
 from clearance.monitoring.measure import LiveEvidence
 from clearance.monitoring.store import CountedDay, VersionKey
 from clearance.monitoring.watched_version import JudgingPolicy
 from clearance.monitoring.window_counts import WindowCounts
 from clearance.monitoring.windows import HOUR, Span
+from clearance.policy import alarm_budget
 from clearance.policy import judgement as policy_judgement
 from clearance.policy.monitoring_terms import LiveRule, MonitoringTerms
 
@@ -108,7 +109,7 @@ def due_at(span: Span, basis: Basis, terms: MonitoringTerms) -> dt.datetime:
 
 
 def _labels_expected(span: Span, terms: MonitoringTerms, now: dt.datetime) -> bool:
-    waits = any(rule.metric in measure.NEED_LABELS for rule in terms.rules)
+    waits = any(rule.needs_labels for rule in terms.rules)
     return waits and now >= due_at(span, "labels", terms)
 
 
@@ -164,7 +165,7 @@ def look(
     terms = judging.policy.monitoring
     if terms is None:
         raise ValueError("the policy does not say how a version in use is watched")
-    level = _level(terms, window.span)
+    level = alarm_budget.level(terms, window.span.period)
     rules = measure.rules_in_force(terms, window.span.day, labels=basis in ("labels", "unlabelled"))
     findings: tuple[LiveFinding, ...] = ()
     if watched.baseline is not None and basis in ("decisions", "labels") and rules:
@@ -186,12 +187,6 @@ def look(
         notes=(*_notes(watched, terms, window, basis), *remarks),
         basis=basis,
     )
-
-
-def _level(terms: MonitoringTerms, span: Span) -> float:
-    """What the look may spend: that of its period, in two where rules with and without labels share it."""
-    kinds = {rule.metric in measure.NEED_LABELS for rule in terms.rules}
-    return budget.level(terms, span.period) / len(kinds)
 
 
 def _findings(
@@ -252,7 +247,7 @@ def _notes(watched: Watched, terms: MonitoringTerms, window: CountedWindow, basi
             f"labels of {share} of the decisions are in {terms.label_delay_days} days after the window, and "
             f"the policy asks for {wording.percent(terms.label_share)}: rules on labels are not evaluated yet"
         )
-    waiting = sum(rule.metric in measure.NEED_LABELS for rule in terms.rules)
+    waiting = sum(rule.needs_labels for rule in terms.rules)
     if basis == "decisions" and waiting:
         expected = (window.span.end + dt.timedelta(days=terms.label_delay_days)).date()
         yield f"{wording.counted(waiting, 'rule')} on labels will be judged from {expected} on"

@@ -25,15 +25,6 @@ from clearance.policy.monitoring_terms import LiveRule, MonitoringTerms
 SCORE, DECISION = "score", "decision"
 """The subjects of drift beside the features."""
 
-NEED_LABELS = frozenset(
-    {
-        *("performance.roc_auc", "performance.accuracy", "performance.balanced_accuracy"),
-        *("performance.roc_auc_loss", "performance.calibration_error", "performance.precision"),
-        *("fairness.equal_opportunity_difference", "fairness.average_odds_difference"),
-    }
-)
-"""The metrics that wait for labels."""
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LiveEvidence:
@@ -51,9 +42,7 @@ class LiveEvidence:
 
 def rules_in_force(terms: MonitoringTerms, day: dt.date, *, labels: bool) -> tuple[LiveRule, ...]:
     """The rules in force on a day that need labels, or those that do not."""
-    return tuple(
-        rule for rule in terms.rules if rule.in_force(day) and (rule.metric in NEED_LABELS) == labels
-    )
+    return tuple(rule for rule in terms.rules if rule.in_force(day) and rule.needs_labels == labels)
 
 
 def estimates(terms: MonitoringTerms) -> bool:

@@ -68,6 +68,11 @@ class LiveRule(Dated):
         return self
 
     @property
+    def needs_labels(self) -> bool:
+        """Whether it waits for what turned out to be true of decisions."""
+        return monitoring_catalogue.METRICS[self.metric].needs_labels
+
+    @property
     def read_for(self) -> tuple[str, ...]:
         """The attributes and intersections it is read for; none where it is not read by attribute."""
         return self.attributes or ((self.attribute,) if self.attribute else ())

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from clearance import wording
 from clearance.documents import monitoring_catalogue
+from clearance.policy import alarm_budget
 from clearance.policy.dated import Dated
 from clearance.policy.monitoring_terms import LiveRule, MonitoringTerms, ReportDeadline
 from clearance.policy.schema import Policy
 
-LOOKS_A_YEAR = {"day": 366, "week": 53, "month": 12}
 """How many looks of each kind a year has at most."""
 _REACTIONS = {
     "record": "recorded",
@@ -102,8 +102,11 @@ def _looks(terms: MonitoringTerms, rules: Sequence[LiveRule]) -> Iterator[str]:
     yield "| look | a year | error of one look |"
     yield "|---|---|---|"
     for period in terms.looks:
-        number = LOOKS_A_YEAR[period]
-        yield f"| {period} | {number} | {terms.false_alarms / len(terms.looks) / number:.2e} |"
+        number = alarm_budget.LOOKS_A_YEAR[period] * alarm_budget.looks_a_window(terms)
+        yield f"| {period} | {number} | {alarm_budget.level(terms, period):.2e} |"
+    if alarm_budget.looks_a_window(terms) > 1:
+        yield ""
+        yield "A window has two looks: one at once, and one at the rules that wait for labels."
     yield ""
     yield (
         f"In a look, {wording.counted(len(spending), 'rule')} share that error by Holm's method. Days, weeks "
