@@ -105,11 +105,15 @@ class UnitFactor:
         return math.ceil(1 - math.log2(level)) if self.value > limit else None
 
     def _quantile(self, share: float) -> float:
-        """The quantile of the sizes, as a power of ten: of its cell, the place nearest to the reference."""
+        """The quantile of the sizes, as a power of ten: linear in its cell, unless the reference is in it."""
+        cumulated = self._cumulated
         target = min(max(share * self.rows, 0.5), self.rows - 0.5)
-        cell = int(np.searchsorted(self._cumulated, target, side="left"))
+        cell = int(np.searchsorted(cumulated, target, side="left"))
         low = float(bins.size_edges()[cell])
-        return min(max(self.median_size, low), low + 1 / bins.SIZE_STEPS)
+        if low <= self.median_size <= low + 1 / bins.SIZE_STEPS:
+            return self.median_size  # sizes within a cell are not known, and one value may fill it
+        inside = (target - (cumulated[cell] - self.sizes[cell])) / self.sizes[cell]
+        return float(low + inside / bins.SIZE_STEPS)
 
 
 def _at_least(count: int, rows: int) -> float:

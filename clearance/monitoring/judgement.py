@@ -225,13 +225,22 @@ def _because(hypothesis: Hypothesis, decision: Decision) -> str:
         )
     if decision.outcome is Outcome.FAIL:
         return f"broken{chance}"
-    rows = wording.count(hypothesis.effect.rows)
+    rows = wording.counted(hypothesis.effect.rows, "row")
     needed = (
-        "more live rows alone would not decide it"
+        "no number of live rows would decide it: it takes more rows in the reference, or another limit"
         if decision.rows_needed is None
         else f"about {wording.count(decision.rows_needed)} would decide it"
     )
-    return f"not enough evidence in {rows} rows: {needed}"
+    return f"not enough evidence in {rows}{_not_sure_enough(hypothesis, decision)}: {needed}"
+
+
+def _not_sure_enough(hypothesis: Hypothesis, decision: Decision) -> str:
+    """Why an interval that lies wholly beyond the limit does not fail; nothing where it does not."""
+    low, high = hypothesis.effect.interval(CONFIDENCE)
+    if not hypothesis.rule.limit.excludes(low, high) or decision.p_value is None or decision.level is None:
+        return ""
+    p_value, level = wording.number(decision.p_value), wording.number(decision.level)
+    return f", though beyond the limit: so many looks need more certainty (p {p_value}, at most {level})"
 
 
 def _chance(hypothesis: Hypothesis, decision: Decision) -> str:

@@ -17,11 +17,13 @@ from itertools import pairwise
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+import numpy as np
+
 from clearance import wording
 from clearance.documents.baseline_document import BaselineDocument
 from clearance.documents.look_document import LiveFinding, Look
 from clearance.documents.measurement import Outcome
-from clearance.monitoring import fairness, judgement, labels_in, measure, sums, windows
+from clearance.monitoring import fairness, judgement, labels_in, largest_change, measure, sums, windows
 from clearance.monitoring.estimated import Labelled
 from clearance.monitoring.measure import LiveEvidence
 from clearance.monitoring.store import CountedDay, VersionKey
@@ -212,7 +214,19 @@ def _findings(
             for finding, spend in zip(findings, spends, strict=True)
         )
     by_id = {rule.id: rule for rule in rules}
-    return tuple(_with_groups(finding, by_id[finding.rule], evidence) for finding in findings)
+    return tuple(
+        _with_change(_with_groups(finding, by_id[finding.rule], evidence), evidence) for finding in findings
+    )
+
+
+def _with_change(finding: LiveFinding, evidence: LiveEvidence) -> LiveFinding:
+    """The finding; of a feature that failed, with what changed most in it."""
+    name = finding.subject or ""
+    feature, live = evidence.baseline.features.get(name), evidence.counts.features.get(name)
+    if feature is None or live is None:
+        return finding
+    before = np.asarray(feature.counts)
+    return largest_change.told(finding, live, before, feature.bins)
 
 
 def _too_few(finding: LiveFinding, rows: int, minimum: int) -> LiveFinding:

@@ -16,7 +16,7 @@ from clearance import wording
 from clearance.documents.look_document import LiveFinding
 from clearance.documents.measurement import Outcome
 from clearance.documents.table_look_document import ComparedTable, TableLook
-from clearance.monitoring import bins, judgement, tables
+from clearance.monitoring import bins, judgement, largest_change, tables
 from clearance.monitoring.data_quality import UnitFactor
 from clearance.monitoring.effects import Effect, Hypothesis
 from clearance.monitoring.statistics import distribution, normal
@@ -94,15 +94,16 @@ def compare(reference: Table, current: Table, terms: Terms) -> TableLook:
     if any(rule.metric == _UNIT for rule in terms.rules):
         counted = _with_units(current, judged, samples, counted)
     asked = [name for name in terms.columns or () if name in reasons or name in empty]
+    judged_findings = judgement.judge(
+        [
+            *_hypotheses(terms.rules, counted, asked, current.rows),
+            *_together(terms.rules, reference, current, {name: judged[name] for name in counted}),
+        ],
+        terms.level,
+    )
     findings = (
         _columns_finding(names, missing, current),
-        *judgement.judge(
-            [
-                *_hypotheses(terms.rules, counted, asked, current.rows),
-                *_together(terms.rules, reference, current, {name: judged[name] for name in counted}),
-            ],
-            terms.level,
-        ),
+        *(_with_change(finding, counted) for finding in judged_findings),
     )
     return TableLook(
         reference=ComparedTable(path=reference.path, rows=reference.rows),
@@ -114,6 +115,13 @@ def compare(reference: Table, current: Table, terms: Terms) -> TableLook:
         not_judged=reasons | empty,
         notes=(*_beyond(terms), *_notes(reference, current, judged), *_crowded(counted)),
     )
+
+
+def _with_change(finding: LiveFinding, counted: Mapping[str, CountedColumn]) -> LiveFinding:
+    column = counted.get(finding.subject or "")
+    if column is None:
+        return finding
+    return largest_change.told(finding, column.current, column.reference.counts, column.reference.bins)
 
 
 def _is_nested(name: str, reference: Table, current: Table) -> bool:
