@@ -94,6 +94,7 @@ def test_labels_count_once_and_corrections_are_further_counts(place: Place, tmp_
         ("decision,label\na,1\nb,0\nc,7\n", "monitoring.label_unknown"),
         ("decision,label\na,\n", "monitoring.label_unknown"),
         ("", "monitoring.labels_not_readable"),
+        ("decision,label,time\na,1,2026-12-02T00:00:00Z\n", "monitoring.label_ahead"),
     ],
 )
 def test_a_file_of_labels_that_cannot_be_used_is_one_fault(
@@ -102,8 +103,15 @@ def test_a_file_of_labels_that_cannot_be_used_is_one_fault(
     file = tmp_path / "labels.csv"
     file.write_text(text)
     with pytest.raises(ClearanceError) as caught:
-        labels.read(file, watched.version().settings.data)
+        labels.read(file, watched.version().settings.data, START)
     assert caught.value.code == code
+
+
+def test_what_predict_wrote_takes_labels_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "labels.csv"
+    file.write_text("id,entity,decision,label\na,ada,favourable,1\n")
+    (given,) = labels.read(file, watched.version().settings.data, START)
+    assert (given.decision, given.entity, given.label) == ("a", None, 1)
 
 
 def people_store() -> FeatureSettings:

@@ -108,5 +108,5 @@ def add(file: Path, identity: str | None, as_json: bool) -> int:
     for rows, what in ((result.unknown, "of no decision on record"), (result.late, "too late to count")):
         if rows:
             listed = ", ".join(map(str, rows[:_LISTED])) + (", …" if len(rows) > _LISTED else "")
-            process.echo(f"{wording.counted(len(rows), 'row')} {what}: {listed}")
+            process.echo(f"{wording.counted(len(rows), 'label')} {what}: row {listed}")
     return ExitCode.PASS

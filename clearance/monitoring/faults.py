@@ -88,8 +88,14 @@ LABELS_NOT_READABLE = ErrorKind(
 LABELS_COLUMNS = ErrorKind(
     "monitoring.labels_columns",
     DataError,
-    "{path} must have a column `label`, and one of `decision` and `entity`; it has {columns}",
-    "rename the columns; `time` is optional",
+    "{path} must have the column `label`, and either `decision` or `entity`; it has {columns}",
+    "keep the column of ids of decisions (`decision` or `id`) or that of entities (`entity`)",
+)
+LABEL_AHEAD = ErrorKind(
+    "monitoring.label_ahead",
+    DataError,
+    "{path}, row {row}: the label is from {time}, which is still to come",
+    "correct the time, or add the label once it is known",
 )
 LABEL_UNKNOWN = ErrorKind(
     "monitoring.label_unknown",

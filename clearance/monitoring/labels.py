@@ -73,24 +73,28 @@ class LabelsAdded:
         }
 
 
-def read(path: Path, data: params.Data) -> list[GivenLabel]:
-    """The labels in a CSV or Parquet file, with columns `decision` or `entity`, `label`, and perhaps `time`.
+def read(path: Path, data: params.Data, now: dt.datetime) -> list[GivenLabel]:
+    """The labels in a CSV or Parquet file: columns `decision` or `entity`, `label`, and perhaps `time`.
 
-    A label is a value of the target column. Rows that say the same are one. Raises DataError where the file
-    cannot be read, lacks a column, or has a label that the target does not have.
+    `id` is the id of a decision as well, as in what `clearance predict` writes, and goes before the others. A
+    label is a value of the target column. Rows that say the same are one. Raises DataError where the file
+    cannot be read, lacks a column, has a label that the target does not have, or one from after `now`.
     """
     table = _table(path)
     columns = set(table.columns)
-    if "label" not in columns or len(columns & {"decision", "entity"}) != 1:
+    ids = {"id"} & columns or columns & {"decision", "entity"}
+    if "label" not in columns or len(ids) != 1:
         listed = ", ".join(map(str, table.columns)) or "none"
         raise faults.LABELS_COLUMNS(path=path, columns=listed)
-    by = "decision" if "decision" in columns else "entity"
+    (by,) = ids
     times = _times(path, table) if "time" in columns else [None] * len(table)
     values = [_text(value) for value in table["label"]]
     favourable = texts.text(data.favourable)
     known = _known_values(data, values)
     given = []
     for row, (name, value, time) in enumerate(zip(table[by], values, times, strict=True), start=1):
+        if time is not None and time > now:
+            raise faults.LABEL_AHEAD(path=path, row=row, time=time.isoformat())
         if value is None or value not in known or _text(name) is None:
             raise faults.LABEL_UNKNOWN(
                 path=path, row=row, label=value, target=data.target, favourable=data.favourable
@@ -98,7 +102,7 @@ def read(path: Path, data: params.Data) -> list[GivenLabel]:
         given.append(
             GivenLabel(
                 row=row,
-                decision=_text(name) if by == "decision" else None,
+                decision=None if by == "entity" else _text(name),
                 entity=_text(name) if by == "entity" else None,
                 label=int(value == favourable),
                 time=time,
@@ -169,7 +173,7 @@ def add(monitor: Monitor, log: InferenceLog, path: Path) -> LabelsAdded:
 
     Raises as `read`, and DataError where the file has two labels for one decision.
     """
-    given = read(path, params.load(monitor.acting.root / paths.PARAMS).data)
+    given = read(path, params.load(monitor.acting.root / paths.PARAMS).data, monitor.now)
     decisions = log.find(
         ids=[label.decision for label in given if label.decision is not None],
         subjects=[label.entity for label in given if label.entity is not None],

@@ -260,7 +260,7 @@ def _failure(failing: Sequence[Trend], judged: int) -> Failure:
         since=min(filter(None, map(_since, failing))),
         periods=[f"{_in_a_row(worst, period)} in a row" for period in periods],
         follows=_follows(finding.on_fail, serious=finding.severity == "serious", retrain=finding.retrain),
-        action=_ACTIONS[finding.metric.partition(".")[0]],
+        action=_ACTIONS_OF_METRICS.get(finding.metric) or _ACTIONS[finding.metric.partition(".")[0]],
         groups=groups[:GROUPS],
         groups_left_out=len(groups[GROUPS:]),
     )
@@ -296,6 +296,11 @@ _ACTIONS = {
     "attribution": "the data scientist: see which features the model leans on now, and why",
 }
 """Who does what about a failed rule, by the kind of its metric."""
+_ACTIONS_OF_METRICS = {
+    "fairness.unknown_share": "the owner of the server: have every request name its entity, and put the "
+    "groups of the entities into the feature store; until then no rule on groups can be judged",
+}
+"""The same, of metrics that differ from others of their kind."""
 
 
 def _follows(on_fail: str, *, serious: bool, retrain: bool) -> str:

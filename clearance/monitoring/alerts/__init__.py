@@ -68,9 +68,17 @@ class Reaction:
                 for item in self.changes
                 if item.news
             ),
-            *(f"{id_}: {result}" for id_, result in self.done),
-            *(f"{id_} waits: {fault}" for id_, fault in self.failed),
+            *(f"{_in_words(id_)}: {result}" for id_, result in self.done),
+            *(f"{_in_words(id_)} waits: {fault}" for id_, fault in self.failed),
         ]
+
+
+def _in_words(intent: str) -> str:
+    """An intent by what its id says: alert a1, notice of `opened` to an address, or another kind."""
+    alert, kind, rest = intent.split(".", 2)
+    kinds = {IntentKind.RESTRICTION, IntentKind.INCIDENT, IntentKind.EVENT, IntentKind.RETRAINING}
+    what = kind if kind in kinds else f"notice ({kind}) to ${rest}"
+    return f"alert {alert}, {what}"
 
 
 def react(
@@ -135,7 +143,6 @@ def _deliver(engine: sa.Engine, model: str, now: dt.datetime, actions: Actions) 
                 try:
                     result = actions.by_kind[intent.kind](intent.id, intent.body)
                 except ClearanceError as error:
-                    logger.warning("%s waits: %s", intent.id, error.fault)
                     store.put_off(engine, intent.id, error.fault, now + next_attempt(item.attempts))
                     failed.append((intent.id, error.fault))
                     continue

@@ -117,7 +117,7 @@ def notify(id_: str, body: Mapping[str, Any]) -> str:
 def emit(root: Path, id_: str, body: Mapping[str, Any]) -> str:
     """Tell Prefect, where one is in use. Raises UnavailableError when it does not answer."""
     if not os.environ.get("PREFECT_API_URL"):
-        return "no Prefect server is in use"
+        return "not sent, as no Prefect server is in use, which is optional"
     _tell_prefect(root, id_, "failed", body)
     return "told Prefect"
 

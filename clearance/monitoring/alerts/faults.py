@@ -19,7 +19,7 @@ NO_MONITORING = ErrorKind(
 NO_ADDRESS = ErrorKind(
     "monitoring.no_address",
     ConfigurationError,
-    "nobody is notified: the environment variable {variable} is not set",
+    "nobody is notified, as the environment variable {variable} is not set",
     "set it to an Apprise address, or name another one in `monitoring.alerts.to` of the policy",
 )
 BAD_ADDRESS = ErrorKind(
