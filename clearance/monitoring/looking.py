@@ -12,7 +12,7 @@ import datetime as dt
 import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -26,6 +26,7 @@ from clearance.documents.measurement import Outcome
 from clearance.monitoring import fairness, judgement, labels_in, largest_change, measure, sums, windows
 from clearance.monitoring.estimated import Labelled
 from clearance.monitoring.measure import LiveEvidence
+from clearance.monitoring.season import References
 from clearance.monitoring.store import CountedDay, VersionKey
 from clearance.monitoring.watched_version import JudgingPolicy
 from clearance.monitoring.window_counts import WindowCounts
@@ -55,6 +56,15 @@ class Watched:
     unwatched: str | None
     since: dt.datetime
     until: dt.datetime | None
+    _references: dict[MonitoringTerms, References] = field(default_factory=dict, init=False, repr=False)
+
+    def references(self, terms: MonitoringTerms) -> References | None:
+        """What its windows are compared with, kept for the next window; None without a baseline."""
+        if self.baseline is not None and terms not in self._references:
+            self._references[terms] = References(
+                features=self.baseline.features, days=self.baseline.days, terms=terms
+            )
+        return self._references.get(terms)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -171,7 +181,7 @@ def look(
     rules = measure.rules_in_force(terms, window.span.day, labels=basis in ("labels", "unlabelled"))
     findings: tuple[LiveFinding, ...] = ()
     if watched.baseline is not None and basis in ("decisions", "labels") and rules:
-        findings = _findings(watched.baseline, terms, window, rules, level)
+        findings = _findings(watched, terms, window, rules, level)
     return Look(
         model=watched.key.model,
         version=watched.key.version,
@@ -192,18 +202,18 @@ def look(
 
 
 def _findings(
-    baseline: BaselineDocument,
-    terms: MonitoringTerms,
-    window: CountedWindow,
-    rules: Sequence[LiveRule],
-    level: float,
+    watched: Watched, terms: MonitoringTerms, window: CountedWindow, rules: Sequence[LiveRule], level: float
 ) -> tuple[LiveFinding, ...]:
+    baseline = watched.baseline
+    if baseline is None:
+        return ()
     evidence = LiveEvidence(
         window=window.span.window,
         counts=window.counts,
         baseline=baseline,
         terms=terms,
         labelled=window.labelled,
+        references=watched.references(terms),
     )
     hypotheses = measure.hypotheses(rules, evidence)
     findings = judgement.judge(hypotheses, level)

@@ -31,6 +31,7 @@ class LiveEvidence:
     """What a look reads: the counts of a window, the version's baseline, and the policy's terms.
 
     `labelled` are the labelled decisions that estimates are checked against; None: those of the window.
+    `references` keep what features are compared with, for many windows.
     """
 
     window: Window
@@ -38,6 +39,7 @@ class LiveEvidence:
     baseline: BaselineDocument
     terms: MonitoringTerms
     labelled: Labelled | None = None
+    references: season.References | None = None
 
 
 def rules_in_force(terms: MonitoringTerms, day: dt.date, *, labels: bool) -> tuple[LiveRule, ...]:
@@ -112,7 +114,13 @@ def _of_cells(rule: LiveRule, evidence: LiveEvidence) -> Iterator[tuple[str | No
             yield name, normal.undefined("the model has no such feature", evidence.counts.rows)
         elif rule.of not in ("features", "all") or distribution.applies(rule.metric, feature.bins.kind):
             live = evidence.counts.features[name]
-            yield name, _cell_effect(rule.metric, live, feature, days, evidence)
+            if evidence.references is None:
+                yield name, _cell_effect(rule.metric, live, feature, days, evidence)
+            else:
+                yield (
+                    name,
+                    distribution.effect(rule.metric, live, evidence.references.of(name, evidence.window)),
+                )
     if rule.of in (SCORE, "all"):
         yield SCORE, _score_effect(rule.metric, evidence)
     if rule.of in (DECISION, "all") and distribution.applies(rule.metric, "category"):
