@@ -25,14 +25,15 @@ from tests.support import ledger_samples as samples
 from tests.support.codes import raises
 from tests.support.inferences import opened
 
-START = dt.datetime(2026, 11, 30, 12, tzinfo=dt.UTC)
+START = dt.datetime.now(dt.UTC).replace(day=28, hour=12, minute=0, second=0, microsecond=0)
+"""Later than now or not by much: what is recorded without a time has that of the day the test runs on."""
 DAY = dt.timedelta(days=1)
 LAW = {"kind": "legal", "source": "the law", "valid_from": dt.date(2020, 1, 1)}
 PERIODS = (
     RetentionPeriod(id="ai-act", months=6, **LAW),
     RetentionPeriod(id="ecoa", months=25, **LAW),
 )
-END = dt.datetime(2028, 12, 30, 12, tzinfo=dt.UTC)
+END = add_months(START, 25)
 """25 months after the start."""
 
 
@@ -208,7 +209,7 @@ def test_nothing_is_deleted_before_every_period_has_ended(
 ) -> None:
     log.append(*(inference(subject=f"s{number}") for number in range(4)))
     log.seal(access, size=2)
-    for now in (START, dt.datetime(2027, 6, 30, tzinfo=dt.UTC), END, END + retention.MARGIN):
+    for now in (START, START + 212 * DAY, END, END + retention.MARGIN):
         clock.now = now
         assert log.delete_expired(access, periods=PERIODS, now=now, reason="yearly") is None
     clock.now = END + retention.MARGIN + dt.timedelta(seconds=1)

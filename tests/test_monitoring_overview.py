@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 import threading
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -76,7 +77,10 @@ def test_the_metrics_show_what_is_in_the_store(place: Place) -> None:
     assert value(made, "clearance_monitor_look", **newest) == 1, "the second day had no decision"
 
 
-def test_the_command_writes_the_page_and_the_metrics(place: Place, tmp_path: Path) -> None:
+def test_the_command_writes_the_page_and_the_metrics(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "run", partial(run.run, clock=lambda: NOW))
     page, prom = tmp_path / "monitoring.html", tmp_path / "clearance.prom"
     result = CliRunner().invoke(cli.main, ["monitor", "--page", str(page), "--metrics", str(prom)])
     assert result.exit_code == ExitCode.NOT_EVALUATED, result.output  # the newest day has no decision
