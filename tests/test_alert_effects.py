@@ -98,7 +98,7 @@ def rules(place: Place, now: dt.datetime = NOW) -> list[str]:
 
 def test_an_override_alarms_before_it_ends_and_after(monkeypatch: pytest.MonkeyPatch) -> None:
     place = governed.enter(monkeypatch)
-    place.make("overridden", "judged", overridden)
+    place.make("soon ended", "judged", overridden)
     assert place.told() == 1
     until = NOW + dt.timedelta(days=7)
     assert rules(place, NOW - dt.timedelta(days=2)) == []

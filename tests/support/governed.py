@@ -51,6 +51,9 @@ RULES = [rule for rule in judged.POLICY["rules"] if rule["id"] != "stricter"]  #
 POLICY: dict[str, Any] = {"promotion": MANNER, "rules": RULES}
 
 
+_MAKERS: dict[str, tuple[str, str, str]] = {}
+
+
 @dataclass(frozen=True)
 class Done:
     """How a command ended: its exit status, what it printed, and the code of the error it ended with."""
@@ -88,7 +91,13 @@ class Place:
         return self.make(name, *STATES.get(name, ("judged", None)))
 
     def make(self, name: str, before: str, build: Callable[[Place], Any] | None) -> Place:
-        """Put the project into the state `name`, which `build` makes of the state `before`."""
+        """Put the project into the state `name`, which `build` makes of the state `before`.
+
+        A name is that of one state: two tests that made different ones would get the other's by turns.
+        """
+        if build is not None:
+            maker = (before, build.__module__, build.__qualname__)
+            assert _MAKERS.setdefault(name, maker) == maker, name
         if not (self.saved / name).exists():
             self.put(before)
             assert build is not None, name
