@@ -123,19 +123,18 @@ def test_a_withdrawn_approval_alarms_once_until_it_is_given_again(place: Place) 
     assert [item.rule for item in reaction.news("resolved")] == [LAPSED]
 
 
-def test_a_late_report_alarms_until_it_is_made(place: Place) -> None:
+def test_a_late_report_alarms_until_the_whole_one_is_made(place: Place) -> None:
     react(place, 0)
     assert rules(place, at(16)) == []
     late = at(16.1)
     assert rules(place, late) == [OVERDUE]
     alerts.attend(place.root, TERMS, now=late, actions=quiet(place))
     (number,) = (item.number for item in place.entries(EntryKind.INCIDENT))
-    with place.office("otto") as office:
-        incidents.report(office, NAME, number, "what we know", deadline="d15")
-    assert [
-        item.rule
-        for item in alerts.attend(place.root, TERMS, now=late, actions=quiet(place)).news("resolved")
-    ] == [OVERDUE]
+    for complete, resolved in ((False, []), (True, [OVERDUE])):
+        with place.office("otto") as office:
+            incidents.report(office, NAME, number, "what we know", deadline="d15", complete=complete)
+        reaction = alerts.attend(place.root, TERMS, now=late, actions=quiet(place))
+        assert [item.rule for item in reaction.news("resolved")] == resolved
 
 
 def test_a_ledger_that_is_not_the_one_it_was_alarms_and_resolves_nothing(
