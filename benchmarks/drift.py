@@ -93,7 +93,7 @@ def _values(output: str) -> dict[str, float]:
 
 
 def peer(reference: str, current: str, method: str) -> None:
-    """Print the values of Evidently's preset, in this process: what a script of theirs does."""
+    """Print the values of Evidently's preset, computed in this process as its users' scripts do."""
     import pandas as pd
 
     now, before = pd.read_parquet(current), pd.read_parquet(reference)

@@ -8,6 +8,7 @@ or a group with fewer decisions than the rule's `minimum_support`.
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,6 +26,8 @@ from clearance.documents.look_document import LiveFinding, Look
 from clearance.documents.measurement import Outcome
 from clearance.policy.monitoring_terms import LiveRule, MonitoringTerms
 from clearance.reporting import trends
+
+logger = logging.getLogger(__name__)
 
 SUBJECTS = 10
 """Subjects of one rule and period that have series of their own: the worst."""
@@ -114,7 +117,8 @@ def follow(
     while True:
         try:
             metrics.set(read())
-        except Exception:  # noqa: BLE001 - a fault of the store must not end the thread that reports it
+        except Exception:
+            logger.exception("the monitoring store could not be read")
             metrics.set(None, readable=False)
         if stop.wait(interval):
             return

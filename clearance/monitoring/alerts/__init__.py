@@ -266,7 +266,7 @@ def _after_conditions(
     ids = {condition.id for condition in present.alerts}
     for alert in store.alerts(connection, model, active=True):
         if alert.rule in present.looked_for and alert.id not in ids:
-            gone = alerts_.resolved(alert, "it is no longer so", now)
+            gone = alerts_.resolved(alert, "the cause has ended", now)
             changes += _write(connection, Change(alert=gone, news="resolved"), terms, now)
     return changes
 

@@ -101,7 +101,7 @@ class Alert:
 
     @property
     def is_told(self) -> bool:
-        """Whether people are told of it: what a rule only records, they are not."""
+        """Whether people are notified: not of a rule whose failures are only recorded."""
         return self.on_fail != "record"
 
     def to_json(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from clearance.errors import BusyError, ConfigurationError, ErrorKind, Unavailab
 NO_SUCH_ALERT = ErrorKind(
     "monitoring.no_such_alert",
     ConfigurationError,
-    "there is no active alert {id}",
+    "no alert {id} is active",
     "`clearance alerts list` shows the alerts with their ids",
 )
 NO_MONITORING = ErrorKind(

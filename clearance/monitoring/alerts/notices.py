@@ -81,7 +81,7 @@ def _next(alert: Alert, news: News, retraining: str) -> list[str]:
     if news == "resolved":
         return [f"Nothing: {alert.resolution}. What was held or stopped stays so until somebody resumes it."]
     if not alert.look:
-        return ["The alert is resolved by itself once it is no longer so."]
+        return ["The alert resolves itself once this has ended."]
     incident = ["An incident is opened in the ledger; its legal deadlines run."] if alert.serious else []
     return [_REACTIONS[alert.on_fail], *incident, *([retraining] if retraining else [])]
 
