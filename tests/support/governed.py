@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import datetime as dt
+import functools
 import io
 import os
 import shutil
@@ -51,7 +52,7 @@ RULES = [rule for rule in judged.POLICY["rules"] if rule["id"] != "stricter"]  #
 POLICY: dict[str, Any] = {"promotion": MANNER, "rules": RULES}
 
 
-_MAKERS: dict[str, tuple[str, str, str]] = {}
+_MAKERS: dict[str, tuple[str, ...]] = {}
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,9 @@ class Place:
         A name is that of one state: two tests that made different ones would get the other's by turns.
         """
         if build is not None:
-            maker = (before, build.__module__, build.__qualname__)
+            function = build.func if isinstance(build, functools.partial) else build
+            arguments = (build.args, build.keywords) if isinstance(build, functools.partial) else ()
+            maker = (before, function.__module__, function.__qualname__, repr(arguments))
             assert _MAKERS.setdefault(name, maker) == maker, name
         if not (self.saved / name).exists():
             self.put(before)
