@@ -93,9 +93,7 @@ def _types(folder: Path) -> dict[str, str]:
         schemas = [pq.read_schema(file) for file in sorted(folder.glob("*.parquet"))]
     except (OSError, pa.ArrowException):
         return {}
-    return {
-        name: str(kind) for schema in schemas for name, kind in zip(schema.names, schema.types, strict=True)
-    }
+    return {column.name: str(column.type) for schema in schemas for column in schema}
 
 
 def _read(kind: type[D], root: Path) -> D | None:

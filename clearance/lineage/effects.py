@@ -24,7 +24,7 @@ def datasets(
     receipt: ReleaseReceipt | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> tuple[list[DataSet], list[DataSet]]:
-    """What an effect reads and writes; with `digests` (MD5 by path) and the receipt of a release, as versions.
+    """What an effect reads and writes: with `digests` (MD5 by path) and a receipt, which versions.
 
     Nothing is known of a step that is not one of the effects.
     """

@@ -1,8 +1,8 @@
 """Where events go besides their file: the standard OpenLineage settings, read without running their code.
 
-The sources are those of the OpenLineage client, the first of them that is there: the file `OPENLINEAGE_CONFIG`,
-`openlineage.yml` in the project or in `~/.openlineage`, variables `OPENLINEAGE__TRANSPORT__…`,
-`OPENLINEAGE_URL`. A name that a setting gives for a class to import is refused.
+The sources are those of the OpenLineage client, and the first that is there counts: the file that
+`OPENLINEAGE_CONFIG` names, `openlineage.yml` in the project or in `~/.openlineage`, variables
+`OPENLINEAGE__TRANSPORT__…`, `OPENLINEAGE_URL`. A class that a setting would have imported is refused.
 """
 
 from __future__ import annotations
@@ -66,9 +66,9 @@ def connect(transport: Mapping[str, Any]) -> Transport:
     """
     from openlineage.client.transport import get_default_factory
 
-    defaults = {"retry": _NO_RETRIES, "timeout": 5.0} if transport["type"] == "http" else {}
+    defaults: dict[str, Any] = {"retry": _NO_RETRIES, "timeout": 5.0} if transport["type"] == "http" else {}
     try:
-        return get_default_factory().create({**defaults, **transport})
+        return get_default_factory().create(defaults | dict(transport))
     except Exception as error:  # noqa: BLE001 - each transport has errors of its own; its text may hold a key
         raise faults.TRANSPORT_UNUSABLE(kind=transport["type"], why=type(error).__name__) from None
 
@@ -95,7 +95,7 @@ def _from_file(root: Path, environ: Mapping[str, str]) -> dict[str, Any] | None:
 
 
 def _from_variables(environ: Mapping[str, str]) -> dict[str, Any]:
-    """`OPENLINEAGE__TRANSPORT__AUTH__TYPE=api_key` is the key `type` in `auth`; a JSON value is read as one."""
+    """`OPENLINEAGE__TRANSPORT__AUTH__TYPE=api_key` is the key `type` in `auth`; JSON is read as JSON."""
     found: dict[str, Any] = {}
     for name, text in sorted(environ.items()):
         if not name.startswith(_PREFIX):

@@ -96,8 +96,11 @@ def pipeline_event(
     error: str | None = None,
 ) -> dict[str, Any]:
     """The event of the run itself, whose steps name it as their parent."""
-    facets = _run_facets(run, tags or {}, error)
-    return _event(run, state, at, run.run_id, facets, run.name, _job_facets(run, "PIPELINE", None), (), ())
+    described = event_v2.Run(runId=run.run_id, facets=_run_facets(run, tags or {}, error))
+    job = event_v2.Job(
+        namespace=run.namespace, name=run.name, facets=_job_facets(run, "PIPELINE", command=None)
+    )
+    return _event(state, at, described, job)
 
 
 def step_event(
@@ -117,9 +120,13 @@ def step_event(
     facets["parent"] = _parent(run)
     if executions := list(tests):
         facets["test"] = facet_v2.test_run.TestRunFacet(tests=executions, producer=producer())
-    job = _job_facets(run, step.kind, step.command)
-    name = f"{run.name}.{step.name}"
-    return _event(run, state, at, step_run_id(run, step), facets, name, job, inputs, outputs)
+    job = event_v2.Job(
+        namespace=run.namespace,
+        name=f"{run.name}.{step.name}",
+        facets=_job_facets(run, step.kind, step.command),
+    )
+    described = event_v2.Run(runId=step_run_id(run, step), facets=facets)
+    return _event(state, at, described, job, inputs=inputs, outputs=outputs)
 
 
 def closing_event(start: Mapping[str, Any], at: dt.datetime, error: str) -> dict[str, Any]:
@@ -137,37 +144,36 @@ def closing_event(start: Mapping[str, Any], at: dt.datetime, error: str) -> dict
 
 
 def _event(
-    run: PipelineRun,
     state: RunState,
     at: dt.datetime,
-    identity: str,
-    run_facets: dict[str, facet_v2.RunFacet],
-    name: str,
-    job_facets: dict[str, facet_v2.JobFacet],
-    inputs: Iterable[DataSet],
-    outputs: Iterable[DataSet],
+    described: event_v2.Run,
+    job: event_v2.Job,
+    *,
+    inputs: Iterable[DataSet] = (),
+    outputs: Iterable[DataSet] = (),
 ) -> dict[str, Any]:
-    return Serde.to_dict(
-        event_v2.RunEvent(
-            eventType=state,
-            eventTime=_time(at),
-            run=event_v2.Run(runId=identity, facets=run_facets),
-            job=event_v2.Job(namespace=run.namespace, name=name, facets=job_facets),
-            inputs=[
-                event_v2.InputDataset(
-                    one.namespace, one.name, inputFacets=dict(one.input_facets), facets=dict(one.facets)
-                )
-                for one in inputs
-            ],
-            outputs=[
-                event_v2.OutputDataset(
-                    one.namespace, one.name, outputFacets=dict(one.output_facets), facets=dict(one.facets)
-                )
-                for one in outputs
-            ],
-            producer=producer(),
+    read = [
+        event_v2.InputDataset(
+            one.namespace, one.name, inputFacets=dict(one.input_facets), facets=dict(one.facets)
         )
+        for one in inputs
+    ]
+    written = [
+        event_v2.OutputDataset(
+            one.namespace, one.name, outputFacets=dict(one.output_facets), facets=dict(one.facets)
+        )
+        for one in outputs
+    ]
+    event = event_v2.RunEvent(
+        eventType=state,
+        eventTime=_time(at),
+        run=described,
+        job=job,
+        inputs=read,
+        outputs=written,
+        producer=producer(),
     )
+    return Serde.to_dict(event)
 
 
 def _run_facets(run: PipelineRun, tags: Mapping[str, str], error: str | None) -> dict[str, facet_v2.RunFacet]:

@@ -137,7 +137,7 @@ def _counted(document: ValidationDocument) -> tuple[int | None, dict[str, int]] 
 
 
 def tests(document: VerdictDocument) -> list[facet_v2.test_run.TestExecution]:
-    """The rules of the policy, as tests of the run. What is not decided is `skip`, with its outcome beside it."""
+    """The rules of the policy as tests of the run; what is not decided is `skip`, beside its outcome."""
     return [
         facet_v2.test_run.TestExecution(
             name=finding.rule if finding.attribute is None else f"{finding.rule} by {finding.attribute}",

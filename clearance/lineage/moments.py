@@ -29,7 +29,7 @@ class RunDescription:
 
     @property
     def job(self) -> str:
-        """The name of its job. A run with overrides is another job, for it leaves the project's files alone."""
+        """The name of its job. With overrides it is another one: it leaves the project's files alone."""
         return self.settings.name + ("" if self.folder == self.root else ".overrides")
 
     @property
@@ -51,8 +51,8 @@ class RunMoment:
 class StepMoment:
     """The start of an attempt at a step, where `end` is None, or its end.
 
-    `files` is None for an effect. `cached`: nothing it depends on had changed. `code` is that of the fault with
-    which it ended; None also for a defect, which has no code.
+    `files` is None for an effect. `cached`: nothing it depends on had changed. `code` is that of the fault
+    with which it ended; a defect has none.
     """
 
     step: str
@@ -65,7 +65,7 @@ class StepMoment:
 
     @property
     def error(self) -> str | None:
-        """What to say of a bad end: the code of the fault, not its sentence, which may hold a value of a row."""
+        """What to say of a bad end: the code of the fault; its sentence may hold a value of a row."""
         if self.end == "ABORT":
             return INTERRUPTED
         return f"{self.step} failed: {self.code or 'a defect'}" if self.end == "FAIL" else None

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from clearance.lineage.writer import LineageWriter
 
 PATIENCE = 5.0
-"""Seconds that the end of a run waits until its events are written, and sent where an endpoint is configured."""
+"""Seconds that the end of a run waits until its events are written, and sent where that is configured."""
 
 
 Describe = Callable[[], StageFiles]
@@ -39,7 +39,7 @@ class LineageRecorder:
         self._moments.put(RunMoment(at=_now()))
 
     def start_step(self, step: str, files: Describe | None) -> None:
-        """Record the start of an attempt at a step; `files` describes those of a stage, None for an effect."""
+        """Record the start of an attempt at a step; `files` describes a stage, None: it is an effect."""
         self._put(step, files, self._attempts.begin(step))
 
     def end_step(

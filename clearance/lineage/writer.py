@@ -87,7 +87,7 @@ class LineageWriter:
             if report.refused:
                 place = spool.folder(self._run.root).relative_to(self._run.root)
                 self._notes.append(
-                    f"lineage: {self._address} refused {report.refused} events for good; they are kept in {place}"
+                    f"lineage: {self._address} refused {report.refused} events for good; {place} keeps them"
                 )
         return self._notes
 
