@@ -20,12 +20,12 @@ import sqlalchemy as sa
 from clearance import params, paths
 from clearance.documents.look_document import LiveFinding, Look
 from clearance.errors import ClearanceError
-from clearance.monitoring import database
 from clearance.monitoring.alerts import alert as alerts_
 from clearance.monitoring.alerts import conditions, faults, intents, store
 from clearance.monitoring.alerts.actions import HANDED_ON, Actions, next_attempt, run_pipeline
 from clearance.monitoring.alerts.alert import Alert, Change, Intent, IntentKind, stamp
 from clearance.monitoring.alerts.store import Stored
+from clearance.monitoring.counting import database
 from clearance.policy.monitoring_terms import MonitoringTerms
 from clearance.promotion import monitoring_policy
 

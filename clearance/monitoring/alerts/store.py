@@ -17,8 +17,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from clearance import file_lock
-from clearance.monitoring import database
 from clearance.monitoring.alerts.alert import Alert, Intent, IntentKind, State, stamp
+from clearance.monitoring.counting import database
 
 _ADVISORY = 0x616C6572
 _KINDS = {kind: number for number, kind in enumerate(IntentKind)}

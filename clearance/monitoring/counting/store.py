@@ -19,8 +19,9 @@ import sqlalchemy as sa
 from clearance import database_urls
 from clearance.documents.codec import Misfit
 from clearance.documents.look_document import Look
-from clearance.monitoring import bins, database, faults, sums
-from clearance.monitoring.window_counts import WindowCounts
+from clearance.monitoring import faults
+from clearance.monitoring.counting import bins, database, sums
+from clearance.monitoring.counting.window_counts import WindowCounts
 
 _HOUR = "%Y-%m-%dT%H"
 _TOGETHER = 500

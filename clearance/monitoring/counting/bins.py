@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from clearance.documents.baseline_document import FeatureBins, FeatureReference
-from clearance.monitoring.window_counts import Counts
+from clearance.monitoring.counting.window_counts import Counts
 
 Places = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.float64]

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from clearance.monitoring.window_counts import Contributions, Counts, Groups, WindowCounts
+from clearance.monitoring.counting.window_counts import Contributions, Counts, Groups, WindowCounts
 
 _NUMBERS = ("rows", "repeated", "violations", "skew_tried", "skewed", "quiet_hours")
 

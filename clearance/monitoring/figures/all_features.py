@@ -20,7 +20,7 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
 from clearance.metrics import ranking
-from clearance.monitoring.estimates import Estimate, Figure, Interval, Undefined
+from clearance.monitoring.figures.estimates import Estimate, Figure, Interval, Undefined
 
 Matrix = npt.NDArray[np.float64]
 

@@ -16,12 +16,15 @@ from clearance import wording
 from clearance.documents.look_document import LiveFinding
 from clearance.documents.measurement import Outcome
 from clearance.documents.table_look_document import ComparedTable, TableLook
-from clearance.monitoring import bins, judgement, largest_change, tables
-from clearance.monitoring.data_quality import UnitFactor
-from clearance.monitoring.effects import Effect, Hypothesis
+from clearance.monitoring import judgement
+from clearance.monitoring.batch import tables
+from clearance.monitoring.batch.tables import Column, Sample, Table
+from clearance.monitoring.counting import bins
+from clearance.monitoring.counting.window_counts import Counts
+from clearance.monitoring.figures import largest_change
+from clearance.monitoring.figures.data_quality import UnitFactor
+from clearance.monitoring.figures.effects import Effect, Hypothesis
 from clearance.monitoring.statistics import distribution, normal
-from clearance.monitoring.tables import Column, Sample, Table
-from clearance.monitoring.window_counts import Counts
 from clearance.policy import judgement as verdicts
 from clearance.policy.monitoring_terms import LiveRule
 
@@ -207,7 +210,7 @@ def _together(
     wanted = [rule for rule in rules if rule.metric == TOGETHER]
     if not wanted:
         return []
-    from clearance.monitoring import all_features
+    from clearance.monitoring.figures import all_features
 
     before, now = (
         tables.rows(table, values, all_features.MOST_ROWS).to_pandas()

@@ -17,8 +17,9 @@ from typing import Any
 import pandas as pd
 
 from clearance import isolation, sandbox
-from clearance.monitoring import faults, tables
-from clearance.monitoring.tables import Column, Table
+from clearance.monitoring import faults
+from clearance.monitoring.batch import tables
+from clearance.monitoring.batch.tables import Column, Table
 
 ROWS = 20_000
 """The most rows of each table that its page is made of, evenly spread: Evidently holds them all in memory."""

@@ -12,8 +12,8 @@ from scipy import special
 
 from clearance.documents.baseline_document import FeatureBins, FeatureReference
 from clearance.metrics import ranking
-from clearance.monitoring.estimates import Interval
-from clearance.monitoring.window_counts import Groups
+from clearance.monitoring.counting.window_counts import Groups
+from clearance.monitoring.figures.estimates import Interval
 
 Numbers = npt.NDArray[np.float64]
 

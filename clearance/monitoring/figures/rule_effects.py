@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from clearance.documents.baseline_document import BaselineDocument
-from clearance.monitoring import attribution, estimated, fairness, performance
-from clearance.monitoring.effects import Effect
-from clearance.monitoring.window_counts import WindowCounts
+from clearance.monitoring.counting.window_counts import WindowCounts
+from clearance.monitoring.figures import attribution, estimated_performance, fairness, performance
+from clearance.monitoring.figures.effects import Effect
 from clearance.policy.monitoring_terms import LiveRule, MonitoringTerms
 
 SELECTION_RATE = "drift.selection_rate"
@@ -24,7 +24,7 @@ def effects_of(
     window: WindowCounts,
     baseline: BaselineDocument,
     terms: MonitoringTerms,
-    labelled: estimated.Labelled | None = None,
+    labelled: estimated_performance.Labelled | None = None,
 ) -> Iterator[tuple[str | None, Effect]]:
     """Each subject of the rule with its effect: an attribute, a group as `sex: female`, None for the model.
 
@@ -42,6 +42,6 @@ def effects_of(
     elif rule.metric == "attribution.ndcg":
         yield None, attribution.measure(window, baseline)
     elif rule.metric.startswith(ESTIMATED):
-        yield None, estimated.measure(rule.metric, window, baseline, labelled)
+        yield None, estimated_performance.measure(rule.metric, window, baseline, labelled)
     else:
         yield None, performance.measure(rule.metric, window, baseline, terms.label_share)

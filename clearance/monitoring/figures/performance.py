@@ -12,11 +12,12 @@ from dataclasses import dataclass
 
 from clearance.documents.baseline_document import BaselineDocument, FeatureReference
 from clearance.metrics import intervals, ranking, significance
-from clearance.monitoring import calibration_noise, contrasts, estimates, labels_in, score_table
-from clearance.monitoring.contrasts import Term
-from clearance.monitoring.estimates import Estimate, Figure, Interval, Undefined
-from clearance.monitoring.score_table import ScoreTable
-from clearance.monitoring.window_counts import WindowCounts
+from clearance.monitoring.counting import score_table
+from clearance.monitoring.counting.score_table import ScoreTable
+from clearance.monitoring.counting.window_counts import WindowCounts
+from clearance.monitoring.figures import calibration_noise, contrasts, estimates, label_coverage
+from clearance.monitoring.figures.contrasts import Term
+from clearance.monitoring.figures.estimates import Estimate, Figure, Interval, Undefined
 
 AMONG_FAVOURABLE = frozenset({"performance.calibration_error", "performance.precision"})
 """The figures that favourable decisions alone can say."""
@@ -29,7 +30,7 @@ def measure(metric: str, window: WindowCounts, baseline: BaselineDocument, label
     """
     if baseline.score is None:
         return Undefined(undefined="the version has no scores", rows=0, evaluated=False)
-    coverage = labels_in.coverage(window)
+    coverage = label_coverage.coverage(window)
     if alone := coverage.selective and metric in AMONG_FAVOURABLE:
         coverage = coverage.among_favourable
     if hole := coverage.hole(label_share):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from clearance.monitoring.window_counts import WindowCounts
+from clearance.monitoring.counting.window_counts import WindowCounts
 
 SELECTIVE = 0.5
 """Labels are selective where one decision has less than this part of the labels that the other has."""

@@ -9,8 +9,8 @@ from functools import cached_property
 import numpy as np
 from scipy import special
 
-from clearance.monitoring import bins
-from clearance.monitoring.window_counts import Counts
+from clearance.monitoring.counting import bins
+from clearance.monitoring.counting.window_counts import Counts
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,8 +25,8 @@ from clearance.data import faults as data_faults
 from clearance.data.sources import bindings, duckdb_engine, source_faults
 from clearance.documents.baseline_document import FeatureBins
 from clearance.errors import ClearanceError
-from clearance.monitoring import bins
-from clearance.monitoring.window_counts import Counts
+from clearance.monitoring.counting import bins
+from clearance.monitoring.counting.window_counts import Counts
 
 Family = Literal["number", "boolean", "text", "time", "nested"]
 """What the values of a column are, whatever their width; `nested` are lists, structures and bytes."""

@@ -17,9 +17,9 @@ import numpy.typing as npt
 from scipy import special, stats
 
 from clearance.documents.baseline_document import BaselineDocument
-from clearance.monitoring import estimates
-from clearance.monitoring.estimates import Estimate, Figure, Interval, Undefined
-from clearance.monitoring.window_counts import Contributions, WindowCounts
+from clearance.monitoring.counting.window_counts import Contributions, WindowCounts
+from clearance.monitoring.figures import estimates
+from clearance.monitoring.figures.estimates import Estimate, Figure, Interval, Undefined
 
 Numbers = npt.NDArray[np.float64]
 Places = npt.NDArray[np.int64]

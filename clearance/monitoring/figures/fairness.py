@@ -21,10 +21,10 @@ from clearance.documents.group_names import MISSING
 from clearance.documents.measurement import INTERSECTION
 from clearance.metrics import extremes, intervals, rates, significance
 from clearance.metrics.counts import Cells
-from clearance.monitoring import contrasts, estimates, labels_in
-from clearance.monitoring.contrasts import Term
-from clearance.monitoring.estimates import Estimate, Figure, Interval, Undefined
-from clearance.monitoring.window_counts import Groups, WindowCounts
+from clearance.monitoring.counting.window_counts import Groups, WindowCounts
+from clearance.monitoring.figures import contrasts, estimates, label_coverage
+from clearance.monitoring.figures.contrasts import Term
+from clearance.monitoring.figures.estimates import Estimate, Figure, Interval, Undefined
 from clearance.policy import schema
 from clearance.policy.monitoring_terms import LiveRule
 
@@ -59,11 +59,11 @@ def measure(
         return _unknown_share(name, decided, baseline)
     if metric not in _LABELS:
         return _compare(rule, decided, references(name, baseline), None)
-    coverage = labels_in.coverage(window)
+    coverage = label_coverage.coverage(window)
     if hole := coverage.hole(label_share):
         return Undefined(undefined=hole, rows=sum(coverage.labelled), evaluated=False)
     labelled = labelled_by_group(name, window, baseline)
-    share = labels_in.SELECTIVE * sum(coverage.labelled) / sum(coverage.decisions)
+    share = label_coverage.SELECTIVE * sum(coverage.labelled) / sum(coverage.decisions)
     behind = {group for group, cells in decided.items() if labelled[group].count < share * cells.count}
     return _compare(rule, labelled, references(name, baseline), coverage.assumption, behind)
 

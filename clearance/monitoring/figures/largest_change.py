@@ -10,7 +10,7 @@ from clearance import wording
 from clearance.documents.baseline_document import FeatureBins
 from clearance.documents.look_document import LiveFinding
 from clearance.documents.measurement import Outcome
-from clearance.monitoring.window_counts import Counts
+from clearance.monitoring.counting.window_counts import Counts
 
 _LONGEST = 60
 """Most characters of a category that are quoted."""

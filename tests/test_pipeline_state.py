@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from clearance import files
-from clearance.versioning import digests, dvc_lock, lineage
+from clearance.versioning import digests, dvc_lock, pipeline_state
 from tests.support import codes, judged
 
 
@@ -30,14 +30,14 @@ def edit_yaml(path: Path, change: Callable[[Any], None]) -> None:
 
 def rewrite_verdict(root: Path, change: Callable[[Any], None]) -> None:
     """Change the verdict and let DVC lock it, so that only the verdict itself is wrong."""
-    verdict = files.read_json(root / lineage.VERDICT)
+    verdict = files.read_json(root / pipeline_state.VERDICT)
     change(verdict)
-    files.write_json(root / lineage.VERDICT, verdict)
+    files.write_json(root / pipeline_state.VERDICT, verdict)
     judged.lock(root)
 
 
 def test_what_dvc_locked_verifies_and_every_file_has_its_sha256(project: Path) -> None:
-    result = lineage.verify(project)
+    result = pipeline_state.verify(project)
     assert re.fullmatch("[0-9a-f]{64}", result.fingerprint)
     assert set(result.outs) == {
         out for stage in judged.GRAPH.values() for kind in ("outs", "metrics") for out in stage.get(kind, [])
@@ -46,12 +46,12 @@ def test_what_dvc_locked_verifies_and_every_file_has_its_sha256(project: Path) -
     assert {**result.outs, **result.deps} == {
         path: files.sha256(project / path) for path in (*result.outs, *result.deps)
     }
-    assert result.read_json(lineage.VERDICT)["verdict"] == "pass"
+    assert result.read_json(pipeline_state.VERDICT)["verdict"] == "pass"
 
 
 def test_a_blocked_project_verifies_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = judged.settle(tmp_path / "project", monkeypatch, blocked=True)
-    assert lineage.verify(root).read_json(lineage.VERDICT)["verdict"] == "fail"
+    assert pipeline_state.verify(root).read_json(pipeline_state.VERDICT)["verdict"] == "fail"
 
 
 def test_the_fingerprint_depends_on_neither_place_nor_order(project: Path, tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_the_fingerprint_depends_on_neither_place_nor_order(project: Path, tmp_p
     locked["stages"] = {name: locked["stages"][name] for name in reversed(locked["stages"])}
     (elsewhere / "dvc.lock").write_text(yaml.safe_dump(locked))
     assert (elsewhere / "dvc.lock").read_text() != text
-    assert lineage.verify(elsewhere).fingerprint == lineage.verify(project).fingerprint
+    assert pipeline_state.verify(elsewhere).fingerprint == pipeline_state.verify(project).fingerprint
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_any_other_content_has_another_fingerprint(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
 ) -> None:
     other = judged.settle(tmp_path / "other", monkeypatch, **options)
-    assert lineage.verify(other).fingerprint != lineage.verify(project).fingerprint
+    assert pipeline_state.verify(other).fingerprint != pipeline_state.verify(project).fingerprint
 
 
 def swap(path: Path) -> None:
@@ -120,7 +120,7 @@ def test_one_changed_byte_is_found_whatever_the_times_say(
 ) -> None:
     swap(project / path)
     with codes.raises(code, path=named):
-        lineage.verify(project)
+        pipeline_state.verify(project)
 
 
 @pytest.mark.parametrize(
@@ -136,36 +136,36 @@ def test_what_is_missing_is_named(project: Path, path: str, code: str) -> None:
     place = project / path
     shutil.rmtree(place) if place.is_dir() else place.unlink()
     with codes.raises(code, path=path):
-        lineage.verify(project)
+        pipeline_state.verify(project)
 
 
 def test_a_project_without_a_lock_never_ran(project: Path) -> None:
     (project / "dvc.lock").unlink()
     with codes.raises("versioning.never_run"):
-        lineage.verify(project)
+        pipeline_state.verify(project)
 
 
 def test_one_file_more_or_less_in_a_folder_is_found(project: Path) -> None:
     extra = project / "models/trained/loader.part"
     extra.write_text("")
     with codes.raises("versioning.output_differs", path="models/trained"):
-        lineage.verify(project)
+        pipeline_state.verify(project)
     extra.unlink()
     (project / "data/prepared/label.parquet").unlink()
     with codes.raises("versioning.output_differs", path="data/prepared"):
-        lineage.verify(project)
+        pipeline_state.verify(project)
 
 
 def test_what_dvc_ignores_in_a_source_is_ignored_as_dvc_does(project: Path) -> None:
-    fingerprint = lineage.verify(project).fingerprint
+    fingerprint = pipeline_state.verify(project).fingerprint
     (project / ".dvcignore").write_text("# comment\n\n*.part\n/never/this\nscratch/\n")
     for name in ("x.part", "scratch/notes.txt", "deeper/scratch/notes.txt", ".git/config"):
         files.write_text(project / "data/source" / name, "x")
     judged.lock(project)
-    assert lineage.verify(project).fingerprint == fingerprint
+    assert pipeline_state.verify(project).fingerprint == fingerprint
     files.write_text(project / "data/source/deeper/üx.csv", "x")
     judged.lock(project)
-    assert lineage.verify(project).fingerprint != fingerprint
+    assert pipeline_state.verify(project).fingerprint != fingerprint
 
 
 def drop_stage(lock: Any) -> None:
@@ -228,7 +228,7 @@ def test_a_lock_that_does_not_fit_is_refused(
 ) -> None:
     edit_yaml(project / "dvc.lock", change)
     with codes.raises(f"versioning.{code}", **values):
-        lineage.verify(project)
+        pipeline_state.verify(project)
 
 
 def new_dependency(graph: Any) -> None:
@@ -266,20 +266,20 @@ def test_a_graph_that_changed_since_is_refused(
 ) -> None:
     edit_yaml(project / "dvc.yaml", change)
     with codes.raises(f"versioning.{code}", **values):
-        lineage.verify(project)
+        pipeline_state.verify(project)
 
 
 @pytest.mark.parametrize(("key", "value"), [("seed", 2), ("name", "other"), ("overrides", {"seed": 1})])
 def test_a_parameter_that_changed_since_is_refused(project: Path, key: str, value: Any) -> None:
     edit_yaml(project / "params.yaml", lambda data: data.update({key: value}))
     with codes.raises("versioning.parameter_differs", key=key):
-        lineage.verify(project)
+        pipeline_state.verify(project)
 
 
 def test_a_parameter_that_no_stage_reads_may_change(project: Path) -> None:
-    fingerprint = lineage.verify(project).fingerprint
+    fingerprint = pipeline_state.verify(project).fingerprint
     edit_yaml(project / "params.yaml", lambda data: data.update(experiment="another"))
-    assert lineage.verify(project).fingerprint == fingerprint
+    assert pipeline_state.verify(project).fingerprint == fingerprint
 
 
 def test_numbers_that_dvc_and_we_read_differently_are_the_same_parameter(project: Path) -> None:
@@ -288,7 +288,7 @@ def test_numbers_that_dvc_and_we_read_differently_are_the_same_parameter(project
     (project / "params.yaml").write_text(re.sub(r"arguments:\n +C: 0.1", f"arguments: {arguments}", text))
     judged.lock(project)
     assert "0.001" in (project / "dvc.lock").read_text()
-    assert lineage.verify(project).fingerprint
+    assert pipeline_state.verify(project).fingerprint
 
 
 def forge(verdict: Any) -> None:
@@ -331,11 +331,11 @@ def test_a_verdict_that_cites_other_content_is_refused(
 ) -> None:
     rewrite_verdict(project, change)
     with codes.raises(f"versioning.{code}", **values):
-        lineage.verify(project)
+        pipeline_state.verify(project)
 
 
 def test_what_changed_after_it_was_verified_is_not_read(project: Path) -> None:
-    result = lineage.verify(project)
+    result = pipeline_state.verify(project)
     swap(project / "reports/fairness.json")
     with codes.raises("files.changed"):
         result.read_json("reports/fairness.json")
@@ -352,7 +352,7 @@ def test_each_file_is_read_once(project: Path, monkeypatch: pytest.MonkeyPatch) 
         return original(path)
 
     monkeypatch.setattr(digests, "_read", count)
-    lineage.verify(project)
+    pipeline_state.verify(project)
     assert len(read) == len(set(read)) >= 15
 
 
@@ -371,32 +371,32 @@ def test_each_file_is_read_once(project: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_nothing_in_the_lock_is_passed_over(project: Path, change: Callable[[Any], None], code: str) -> None:
     edit_yaml(project / "dvc.lock", change)
     with codes.raises(f"versioning.{code}"):
-        lineage.verify(project)
+        pipeline_state.verify(project)
 
 
 @pytest.mark.parametrize("key", ["wdir", "frozen", "always_changed"])
 def test_a_stage_with_a_key_that_changes_its_meaning_is_refused(project: Path, key: str) -> None:
     edit_yaml(project / "dvc.yaml", lambda graph: graph["stages"]["train"].update({key: "policies"}))
     with codes.raises("versioning.graph_invalid"):
-        lineage.verify(project)
+        pipeline_state.verify(project)
 
 
 def test_variables_of_the_graphs_own_are_refused(project: Path) -> None:
     edit_yaml(project / "dvc.yaml", lambda graph: graph.update(vars=[{"policy": {"file": "x"}}]))
     with codes.raises("versioning.graph_has_variables"):
-        lineage.verify(project)
+        pipeline_state.verify(project)
 
 
 @pytest.mark.parametrize("options", [{"cache": False}, {"push": False}, {"remote": "elsewhere"}])
 def test_how_an_output_is_kept_is_part_of_the_fingerprint(project: Path, options: dict[str, Any]) -> None:
-    before = lineage.verify(project).fingerprint
+    before = pipeline_state.verify(project).fingerprint
     edit_yaml(
         project / "dvc.yaml",
         lambda graph: graph["stages"]["train"].update(
             outs=[{"models/trained": options}, "reports/training.json"]
         ),
     )
-    assert lineage.verify(project).fingerprint != before
+    assert pipeline_state.verify(project).fingerprint != before
 
 
 @pytest.mark.parametrize("path", ["reports/fairness.json", "models/trained/model.skops", "models", "reports"])
@@ -406,7 +406,7 @@ def test_an_output_behind_a_link_is_refused_though_it_is_the_same(
     shutil.move(project / path, tmp_path / "elsewhere")
     (project / path).symlink_to(tmp_path / "elsewhere")
     with codes.raises("versioning.irregular_file", path=project / path):
-        lineage.verify(project)
+        pipeline_state.verify(project)
 
 
 def test_nothing_behind_a_folder_that_is_a_link_is_read(
@@ -422,7 +422,7 @@ def test_nothing_behind_a_folder_that_is_a_link_is_read(
 
     monkeypatch.setattr(digests, "_read", heard)
     with codes.raises("versioning.irregular_file", path=project / "models"):
-        lineage.verify(project)
+        pipeline_state.verify(project)
     assert paths
     assert [path for path in paths if path.is_relative_to(project / "models")] == []
 
@@ -430,13 +430,13 @@ def test_nothing_behind_a_folder_that_is_a_link_is_read(
 def test_a_link_into_dvcs_cache_is_what_dvc_makes_and_is_let_pass(project: Path) -> None:
     from dvc.repo import Repo
 
-    fingerprint = lineage.verify(project).fingerprint
+    fingerprint = pipeline_state.verify(project).fingerprint
     with Repo(str(project)) as repo, repo.config.edit() as config:
         config["cache"]["type"] = ["symlink"]
     with Repo(str(project)) as repo:
         repo.checkout(relink=True)
     assert (project / "reports/fairness.json").is_symlink()
-    assert lineage.verify(project).fingerprint == fingerprint
+    assert pipeline_state.verify(project).fingerprint == fingerprint
 
 
 @pytest.mark.parametrize("folder", ["data/source", "models/trained"])
@@ -445,21 +445,21 @@ def test_what_no_digest_covers_is_refused(project: Path, tmp_path: Path, folder:
     place = project / folder / "more"
     os.mkfifo(place) if kind == "a pipe" else place.symlink_to(tmp_path if kind == "a folder" else "nothing")
     with codes.raises("versioning.irregular_file", path=place):
-        lineage.verify(project)
+        pipeline_state.verify(project)
 
 
 def test_a_source_that_is_a_link_is_read_through_it(project: Path, tmp_path: Path) -> None:
     shutil.move(project / "data/source", tmp_path / "large")
     (project / "data/source").symlink_to(tmp_path / "large")
-    lineage.verify(project)
+    pipeline_state.verify(project)
     swap(tmp_path / "large/table.csv")
     with codes.raises("versioning.input_differs", path="data/source"):
-        lineage.verify(project)
+        pipeline_state.verify(project)
 
 
 def test_what_is_read_is_what_was_hashed(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between a check and a second reading somebody could put another file there: there is no second one."""
-    result, place = lineage.verify(project), project / "reports/fairness.json"
+    result, place = pipeline_state.verify(project), project / "reports/fairness.json"
     content, hashed = files.read_json(place), files.sha256
 
     def hash_and_swap(path: Path) -> str:
@@ -474,7 +474,7 @@ def test_what_is_read_is_what_was_hashed(project: Path, monkeypatch: pytest.Monk
 def test_numbers_that_are_none_are_no_evidence(project: Path) -> None:
     (project / "reports/fairness.json").write_text('{"value": NaN}')
     digests = {"reports/fairness.json": files.sha256(project / "reports/fairness.json")}
-    evidence = lineage.Lineage(root=project, fingerprint="", outs=digests, deps={})
+    evidence = pipeline_state.PipelineState(root=project, fingerprint="", outs=digests, deps={})
     with codes.raises("files.not_json"):
         evidence.read_json("reports/fairness.json")
 

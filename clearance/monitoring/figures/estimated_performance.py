@@ -21,10 +21,11 @@ from sklearn.isotonic import isotonic_regression
 
 from clearance.documents.baseline_document import BaselineDocument, FeatureBins
 from clearance.metrics import ranking
-from clearance.monitoring import estimates, score_table
-from clearance.monitoring.estimates import Estimate, Figure, Undefined
-from clearance.monitoring.score_table import Area
-from clearance.monitoring.window_counts import Groups, WindowCounts
+from clearance.monitoring.counting import score_table
+from clearance.monitoring.counting.score_table import Area
+from clearance.monitoring.counting.window_counts import Groups, WindowCounts
+from clearance.monitoring.figures import estimates
+from clearance.monitoring.figures.estimates import Estimate, Figure, Undefined
 
 Numbers = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]

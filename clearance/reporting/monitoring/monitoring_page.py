@@ -18,8 +18,9 @@ from clearance.documents.look_document import LiveFinding, Look
 from clearance.documents.measurement import Outcome
 from clearance.policy import judgement
 from clearance.policy.monitoring_terms import LiveRule, MonitoringTerms
-from clearance.reporting import html_page, trend_plot, trends
-from clearance.reporting.trends import Standing, Trend
+from clearance.reporting import html_page
+from clearance.reporting.monitoring import trend_plot, trends
+from clearance.reporting.monitoring.trends import Standing, Trend
 
 CHARTS, CHARTS_OF_A_RULE = 24, 6
 """Most trends that are drawn large, in all and of one rule; the others stand in tables."""
@@ -29,7 +30,7 @@ GROUPS = 12
 """Most groups of a failed rule that are listed."""
 NOTES, LONGEST = 60, 400
 """Most notes that are listed, and the most characters of one."""
-_TEMPLATES = Path(__file__).parent / "templates"
+_TEMPLATES = (Path(__file__).parent / "templates", Path(__file__).parent.parent / "templates")
 
 OUTCOMES = {
     Outcome.FAIL: "Fails",
@@ -163,7 +164,7 @@ def render(monitored: Monitored) -> str:
     space, outcome = _Space(CHARACTERS), _outcome(newest.values(), all_trends)
     notes = [(look.window, note) for look in reversed(looks) for note in look.notes]
     return (
-        html_page.environment(_TEMPLATES)
+        html_page.environment(*_TEMPLATES)
         .get_template("monitoring.html.j2")
         .render(
             assumptions=_assumptions(newest.values()),

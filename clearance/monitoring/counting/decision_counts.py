@@ -23,9 +23,9 @@ from clearance.inference_log.records import FAVOURABLE, Inference
 from clearance.ledger import times
 from clearance.models import row_plan, scoring
 from clearance.models.plan import proof
-from clearance.monitoring import bins, windows
+from clearance.monitoring.counting import bins, windows
+from clearance.monitoring.counting.window_counts import Contributions, Groups, WindowCounts
 from clearance.monitoring.watched_version import WatchedVersion
-from clearance.monitoring.window_counts import Contributions, Groups, WindowCounts
 
 Numbers = npt.NDArray[np.float64]
 

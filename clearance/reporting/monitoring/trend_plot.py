@@ -15,8 +15,8 @@ from functools import lru_cache
 from clearance import wording
 from clearance.documents.look_document import LiveFinding, Look, Window
 from clearance.documents.measurement import Outcome
-from clearance.reporting import trends
-from clearance.reporting.trends import PERIODS, Point, Trend
+from clearance.reporting.monitoring import trends
+from clearance.reporting.monitoring.trends import PERIODS, Point, Trend
 
 WIDTH, HEIGHT = 732, 60
 """Units of a drawing; a day of a year is two of them wide."""

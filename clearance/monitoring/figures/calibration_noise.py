@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from clearance.monitoring import contrasts
-from clearance.monitoring.estimates import Interval
+from clearance.monitoring.figures import contrasts
+from clearance.monitoring.figures.estimates import Interval
 
 Numbers = npt.NDArray[np.float64]
 
