@@ -69,7 +69,8 @@ class JudgedCase:
     `compared` (the comparison with the champion speaks against it), `unlisted` (no commit holds what is
     authorised, and the policy minds), `contract` (compliance did not agree to its data contract),
     `unreadable` (an objection that may be about it was erased against the rules), `unreasoned` (its denials
-    cannot be reasoned as the policy asks). `tier` is one that the policy does not know.
+    cannot be reasoned as the policy asks), `undocumented` (its card has a gap where the policy allows none).
+    `tier` is one that the policy does not know.
     """
 
     verdict: VerdictDocument
@@ -88,6 +89,7 @@ class JudgedCase:
     unreadable: str | None = None
     contract: str | None = None
     unreasoned: str | None = None
+    undocumented: str | None = None
 
     @property
     def failed(self) -> bool:
@@ -170,6 +172,7 @@ def _hindrance(case: JudgedCase) -> str | None:
         or case.unpushed
         or case.unreadable
         or case.unreasoned
+        or case.undocumented
     )
 
 
