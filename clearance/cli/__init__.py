@@ -21,6 +21,7 @@ from clearance.cli import (
     pipeline,
     serving,
     start,
+    technical_documents,
     trust,
     verdicts,
 )
@@ -52,6 +53,7 @@ SECTIONS = {
         start.list_,
         champions.reproduce,
     ),
+    "Document": (technical_documents.technical_file,),
     "Serve": (serving.serve, serving.serve_key, serving.predict, serving.shadow, decisions.decisions),
     "Watch": (monitoring.monitor, monitoring.labels, alerts.alerts, incidents.incident, incidents.plan),
     "Ledger": (ledger.ledger,),

@@ -1,0 +1,88 @@
+"""What named people state in `card.yaml`, as statements of the technical file; gaps where nobody does.
+
+A statement is repeated word for word, with who wrote it and when. One about another model, and one that the
+policy no longer lets count, is a gap.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from clearance.documents.sentences import Gap, Reference, Sentence, Statement
+from clearance.reporting.claims import artefacts
+from clearance.reporting.claims.artefacts import Artefacts
+from clearance.reporting.technical_file import sources
+from clearance.reporting.technical_file.sources import Subject
+
+KEY = "technical_file"
+"""The key of `card.yaml` under which the statements stand that only the technical file needs."""
+
+TOPICS: Mapping[str, str] = {
+    "provider": "who provides the system",
+    "interaction": "which other hardware and software it works with",
+    "hardware": "the hardware that it runs on",
+    "forms": "the forms in which it is put into service, and its user interface",
+    "instructions": "the instructions for deployers",
+    "design": "the design choices and assumptions",
+    "compute": "the computing resources used",
+    "data_provenance": "where the data came from, and how it was collected and labelled",
+    "data_date": "the date of the data",
+    "oversight": "how people oversee the system",
+    "predetermined_changes": "the changes that were determined in advance",
+    "cybersecurity": "the measures of cybersecurity",
+    "risks": "the foreseeable unintended outcomes and risks",
+    "metrics": "why these metrics are appropriate",
+    "risk_management": "the risk management system",
+    "standards": "the harmonised standards that were applied, or what was done instead",
+    "declaration": "the EU declaration of conformity",
+    "distribution_date": "the day on which the tool was first used",
+}
+"""What may be stated under `technical_file`, and what each answers."""
+
+
+def of_topic(topic: str, known: Artefacts, subject: Subject) -> Iterator[Sentence]:
+    """What is stated about a topic, or the gap in its place."""
+    yield from _statements((KEY, topic), TOPICS[topic], known, subject)
+
+
+def of_card(section: str, what: str, known: Artefacts, subject: Subject) -> Iterator[Sentence]:
+    """What is stated in a section of the model card, or the gap in its place."""
+    yield from _statements((section,), what, known, subject)
+
+
+def _statements(keys: tuple[str, ...], what: str, known: Artefacts, subject: Subject) -> Iterator[Sentence]:
+    command = f"write `{'.'.join(keys)}` in {sources.CARD_TEXT}"
+    listed = enumerate(sources.items(known, sources.CARD_TEXT, *keys))
+    written = [(index, item) for index, item in listed if _is_whole(item)]
+    about = sources.value(known, sources.CARD_TEXT, "model")
+    if not written:
+        yield Gap(what=f"nobody has stated {what}", command=command)
+        return
+    if about is not None and about != subject.name:
+        yield Gap(what=f"{what}: stated for another model than {subject.name}", command=command)
+        return
+    for index, item in written:
+        yield Statement(
+            text=item["text"],
+            by=item["by"],
+            on=item["on"],
+            source=Reference(artefact=sources.CARD_TEXT, pointer=artefacts.pointer(*keys, index)),
+            digest=known[sources.CARD_TEXT].sha256,
+        )
+        days = subject.valid_days
+        if days is not None and subject.day - dt.date.fromisoformat(item["on"]) > dt.timedelta(days=days):
+            stale = f"{what}: what {item['by']} stated on {item['on']} is older than {days} days"
+            yield Gap(what=stale, command=f"write it again in {sources.CARD_TEXT}, with the new day")
+
+
+def _is_whole(item: Any) -> bool:
+    """Whether it is a sentence with its author and its day."""
+    if not isinstance(item, Mapping) or not all(isinstance(item.get(k), str) for k in ("text", "by", "on")):
+        return False
+    try:
+        dt.date.fromisoformat(item["on"])
+    except ValueError:
+        return False
+    return bool(item["text"].strip() and item["by"].strip())
