@@ -241,6 +241,15 @@ class Stage:
         """The MD5 of each output by its absolute path, as it was saved last."""
         return {str(out.fs_path): str(out.hash_info.value) for out in self.dvc_stage.outs}
 
+    @property
+    def recorded_digests(self) -> tuple[dict[str, str | None], dict[str, str | None]]:
+        """The MD5 of each input and of each output by its absolute path; None where none was saved."""
+        reads, writes = (
+            {str(item.fs_path): str(item.hash_info.value) if item.hash_info else None for item in items}
+            for items in (self.dvc_stage.deps, self.dvc_stage.outs)
+        )
+        return reads, writes
+
     def has_changed(self) -> bool:
         """Whether the stage has to run, by what DVC sees."""
         return bool(self.dvc_stage.changed())
