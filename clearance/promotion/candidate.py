@@ -90,7 +90,7 @@ def load_verified(
     evidence = bundle.evidence
     if (evidence.fingerprint, registry.candidate_name(evidence.model)) != (version.fingerprint, version.name):
         raise registry.unsound(version, "its evidence bundle is about another model")
-    needed = [*paths.EVIDENCE, paths.REASONS, paths.BASELINE, paths.VERDICT, paths.ORIGIN]
+    needed = [*paths.EVIDENCE, paths.REASONS, paths.BASELINE, paths.VERDICT, paths.CARD, paths.ORIGIN]
     names = [path.as_posix() for path in needed]
     digests = {name: evidence.outs[name] for name in names if name in evidence.outs}
     registry.fetch_verified(server, version, digests, folder)
