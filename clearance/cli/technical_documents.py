@@ -37,8 +37,8 @@ def _format(*names: str) -> options.Decorator:
 def technical_file(version: int | None, at: dt.datetime | None, form: str, output: Path | None) -> int:
     """Write the technical file of candidate VERSION.
 
-    After Annex IV of the EU AI Act, from the signed evidence, the ledger and card.yaml. Default: the champion,
-    else the last candidate. A gap says how to fill it.
+    After Annex IV of the EU AI Act, from the signed evidence, the ledger and card.yaml. Default: the
+    champion, else the last candidate. A gap says how to fill it.
     """
     root = process.enter_project()
     from clearance import files

@@ -1,4 +1,4 @@
-"""The technical file of a version, made from its signed evidence and from what the ledger adds until a moment."""
+"""The technical file of a version, made of its signed evidence and what the ledger adds until a moment."""
 
 from __future__ import annotations
 
@@ -31,6 +31,6 @@ def _subject(evidence: VersionEvidence) -> Subject:
 
 
 def problems(stored: TechnicalFile, known: Artefacts, subject: Subject) -> list[Problem]:
-    """What a stored technical file says otherwise than the artefacts do, value by value and then as a whole."""
+    """What a stored file says otherwise than the artefacts do, value by value and then as a whole."""
     complete = {**known, **annex_iv.composed(known, subject)}
     return [*check.check(stored, complete), *check.differences(stored, annex_iv.make(known, subject))]

@@ -8,28 +8,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from clearance import paths
+from clearance.documents.card_document import Section
 from clearance.documents.codec import Count, Sha256
 from clearance.documents.evidence_document import Document
-from clearance.documents.sentences import DerivedClaim, Gap, Sentence
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClaimTable:
-    """Claims as a table: `columns` maps names of values to headings; a row may lack some of them."""
-
-    title: str
-    columns: Mapping[str, str]
-    rows: tuple[DerivedClaim | Gap, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Section:
-    """A section of a document: fixed headings, and under them sentences and tables."""
-
-    id: str
-    title: str
-    sentences: tuple[Sentence, ...]
-    tables: tuple[ClaimTable, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from clearance.documents.card_document import ClaimTable
 from clearance.documents.sentences import Gap, Sentence
-from clearance.documents.technical_file_document import ClaimTable
+from clearance.reporting.card import measured
+from clearance.reporting.card.measured import place
 from clearance.reporting.claims.artefacts import Artefacts
 from clearance.reporting.technical_file import sources
-from clearance.reporting.technical_file.sources import PERFORMANCE, REASON_TEXTS, REASONS, SPLIT, place, say
+from clearance.reporting.technical_file.sources import PERFORMANCE, REASON_TEXTS, REASONS, SPLIT, say
 
 _FILE = "reasons.yaml"
 _TOO_GENERAL = "is not specific"
@@ -21,7 +23,7 @@ _TOO_GENERAL = "is not specific"
 
 def content(known: Artefacts) -> dict[str, Any] | None:
     """Each feature with its text or its problem, and the denials that could be reasoned; None unmeasured."""
-    if sources.value(known, REASONS, "status") != "measured":
+    if measured.value(known, REASONS, "status") != "measured":
         return None
     texts = sources.entries(known, REASONS, "texts")
     problems = [str(problem) for problem in sources.items(known, REASONS, "text_problems")]
@@ -39,12 +41,16 @@ def content(known: Artefacts) -> dict[str, Any] | None:
             status = "cannot be stated"
         listed.append({"feature": feature, "text": text or "none", "status": status, "problems": own})
     obstacle = next(
-        (value for key in ("not_evaluated", "insufficient") if (value := sources.value(known, REASONS, key))),
+        (
+            found
+            for key in ("not_evaluated", "insufficient")
+            if (found := measured.value(known, REASONS, key))
+        ),
         None,
     )
     lacking = sum(item["status"] != "has a specific text" for item in listed)
     denied = _denied(known)
-    ready = bool(features) and obstacle is None and not lacking and sources.value(known, REASONS, "policy")
+    ready = bool(features) and obstacle is None and not lacking and measured.value(known, REASONS, "policy")
     return {
         "features": listed,
         "lacking": lacking,
@@ -57,14 +63,14 @@ def content(known: Artefacts) -> dict[str, Any] | None:
 def _denied(known: Artefacts) -> int | None:
     """The test rows that were decided unfavourably."""
     counts = [
-        sources.value(known, PERFORMANCE, "confusion", f"{kind}_negative") for kind in ("true", "false")
+        measured.value(known, PERFORMANCE, "confusion", f"{kind}_negative") for kind in ("true", "false")
     ]
     return sum(counts) if all(isinstance(count, int) for count in counts) else None
 
 
 def section(known: Artefacts) -> Iterator[Sentence | ClaimTable]:
     """The readiness as a section of the technical file."""
-    if sources.value(known, REASONS, "policy") is None:
+    if measured.value(known, REASONS, "policy") is None:
         yield Gap(
             what="how denials are reasoned: the policy does not say",
             command="write `reasons` in the policy, then `clearance run`",
@@ -79,7 +85,7 @@ def section(known: Artefacts) -> Iterator[Sentence | ClaimTable]:
             at_most=place(REASONS, "count", "policy", "at_most"),
             source=place(REASONS, "text", "policy", "source"),
         )
-    if obstacle := sources.value(known, REASON_TEXTS, "obstacle"):
+    if obstacle := measured.value(known, REASON_TEXTS, "obstacle"):
         del obstacle
         yield say(
             known,
@@ -97,7 +103,7 @@ def section(known: Artefacts) -> Iterator[Sentence | ClaimTable]:
         lacking=place(REASON_TEXTS, "count", "lacking"),
         features=place(REASON_TEXTS, "entries", "features"),
     )
-    if sources.value(known, REASONS, "methods_differ") is not None:
+    if measured.value(known, REASONS, "methods_differ") is not None:
         yield say(
             known,
             "The two methods that the interpretation names state different features for {share} of {denials} "
@@ -123,7 +129,7 @@ def _features(known: Artefacts) -> Iterator[Sentence | ClaimTable]:
         for index, _ in enumerate(listed)
     )
     if rows:
-        columns = {"feature": "Feature", "status": "Its text", "text": "What people read"}
+        columns = measured.columns(feature="Feature", status="Its text", text="What people read")
         yield ClaimTable(title="Reasons by feature", columns=columns, rows=rows)
     for item in listed:
         if item["status"] != "has a specific text":

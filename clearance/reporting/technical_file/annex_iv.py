@@ -10,8 +10,11 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
+from clearance.documents.card_document import ClaimTable, Section
 from clearance.documents.sentences import Gap, Sentence
-from clearance.documents.technical_file_document import ClaimTable, Section, TechnicalFile
+from clearance.documents.technical_file_document import TechnicalFile
+from clearance.reporting.card import measured
+from clearance.reporting.card.measured import place
 from clearance.reporting.claims import artefacts
 from clearance.reporting.claims.artefacts import Artefacts
 from clearance.reporting.technical_file import (
@@ -24,10 +27,8 @@ from clearance.reporting.technical_file import (
 )
 from clearance.reporting.technical_file.sources import (
     BUNDLE,
-    EXPLANATION,
     FAIRNESS,
     LEDGER,
-    ORIGIN,
     PARAMS,
     PERFORMANCE,
     PREPARED,
@@ -36,7 +37,6 @@ from clearance.reporting.technical_file.sources import (
     TRAINING,
     VERDICT,
     Subject,
-    place,
     say,
 )
 
@@ -136,7 +136,7 @@ def _general(known: Artefacts, subject: Subject) -> Iterator[Part]:
         favourable=place(PARAMS, "as_written", "data", "favourable"),
         features=place(SPLIT, "entries", "features"),
     )
-    if sources.value(known, LEDGER, "followed") is not None:
+    if measured.value(known, LEDGER, "followed") is not None:
         yield say(
             known,
             "It was compared with version {followed}, the champion before it; `clearance diff` lists what "
@@ -179,7 +179,7 @@ def _methods(known: Artefacts, _: Subject) -> Iterator[Part]:
             use=place(TRAINING, "text", "split_use", split),
         )
     yield from _code(known)
-    if sources.value(known, TRAINING, "external"):
+    if measured.value(known, TRAINING, "external"):
         yield say(
             known,
             "The model was made elsewhere ({format}); what nobody measured here is declared by {by}.",
@@ -201,7 +201,7 @@ def _methods(known: Artefacts, _: Subject) -> Iterator[Part]:
 
 
 def _code(known: Artefacts) -> Iterator[Sentence]:
-    if sources.value(known, BUNDLE, "code", "commit") is None:
+    if measured.value(known, BUNDLE, "code", "commit") is None:
         yield Gap(what="the commit of the code: no commit holds it", command="git commit, then clearance run")
         return
     yield say(
@@ -224,7 +224,7 @@ def _design(known: Artefacts, subject: Subject) -> Iterator[Part]:
         threshold=place(TRAINING, "number", "threshold"),
         rule=place(TRAINING, "text", "threshold_rule"),
     )
-    if sources.value(known, TRAINING, "choice"):
+    if measured.value(known, TRAINING, "choice"):
         yield say(
             known,
             "The choice of the candidate, of {candidates}: {reason}. Rule of the choice: {rule}.",
@@ -233,19 +233,8 @@ def _design(known: Artefacts, subject: Subject) -> Iterator[Part]:
             reason=place(TRAINING, "text", "choice", "reason"),
             rule=place(TRAINING, "text", "choice", "rule"),
         )
-    yield say(
-        known,
-        "Intervals are read so: {statement}",
-        "what the statistics assume",
-        statement=place(FAIRNESS, "text", "family", "statement"),
-    )
-    yield say(
-        known,
-        "Sampling: {statement}.",
-        "what is assumed about the rows",
-        statement=place(PERFORMANCE, "text", "sampling", "statement"),
-    )
-    yield from tables.before_after(known)
+    yield from measured.fairness(known)
+    yield from measured.before_after(known)
 
 
 def _architecture(known: Artefacts, subject: Subject) -> Iterator[Part]:
@@ -264,31 +253,7 @@ def _architecture(known: Artefacts, subject: Subject) -> Iterator[Part]:
 def _data(known: Artefacts, subject: Subject) -> Iterator[Part]:
     yield from _stated("data_provenance", known, subject)
     yield from _stated("data_date", known, subject)
-    yield say(
-        known,
-        "{rows} rows with {columns} columns from a source of kind {kind}; SHA-256 of the table: {digest}.",
-        "the data",
-        rows=place(ORIGIN, "count", "rows"),
-        columns=place(ORIGIN, "entries", "columns"),
-        kind=place(ORIGIN, "text", "source", "kind"),
-        digest=place(ORIGIN, "digest", "sha256"),
-    )
-    yield say(
-        known,
-        "{train} rows train the model, {tune} choose its threshold and {test} judge it; divided by {by}.",
-        "the split",
-        train=place(SPLIT, "count", "rows", "train"),
-        tune=place(SPLIT, "count", "rows", "tune"),
-        test=place(SPLIT, "count", "rows", "test"),
-        by=place(SPLIT, "text", "by"),
-    )
-    yield say(
-        known,
-        "Features: {features}. Protected attributes: {protected}.",
-        "the columns",
-        features=place(SPLIT, "names", "features"),
-        protected=place(SPLIT, "names", "protected"),
-    )
+    yield from measured.data(known)
     for artefact, which in ((RAW, "raw table"), (PREPARED, "prepared tables")):
         yield say(
             known,
@@ -298,7 +263,7 @@ def _data(known: Artefacts, subject: Subject) -> Iterator[Part]:
             blocking=place(artefact, "measurement", "measurements", "blocking_failures"),
             warnings=place(artefact, "measurement", "measurements", "warnings"),
         )
-    if select := sources.value(known, PARAMS, "source", "select"):
+    if select := measured.value(known, PARAMS, "source", "select"):
         del select
         yield say(
             known,
@@ -306,7 +271,7 @@ def _data(known: Artefacts, subject: Subject) -> Iterator[Part]:
             "the cleaning",
             select=place(PARAMS, "text", "source", "select"),
         )
-    yield from tables.groups(known)
+    yield measured.groups(known)
 
 
 def _oversight(known: Artefacts, subject: Subject) -> Iterator[Part]:
@@ -335,7 +300,7 @@ def _oversight(known: Artefacts, subject: Subject) -> Iterator[Part]:
 def _predetermined(known: Artefacts, subject: Subject) -> Iterator[Part]:
     yield from _stated("predetermined_changes", known, subject)
     at = ("monitoring", "retraining")
-    if sources.value(known, subject.policy_file, *at):
+    if measured.value(known, subject.policy_file, *at):
         yield say(
             known,
             "A failed rule of monitoring may have a new model trained at most once in {days} days and "
@@ -371,25 +336,13 @@ def _tests(known: Artefacts, _: Subject) -> Iterator[Part]:
         digest=place(SPLIT, "digest", "row_digests", "test"),
         use=place(TRAINING, "text", "split_use", "test"),
     )
-    yield say(
-        known,
-        "Of {rows} test rows, {tp} were rightly and {fp} wrongly decided favourably, {tn} rightly and {fn} "
-        "wrongly decided unfavourably.",
-        "how the decisions came out",
-        rows=place(PERFORMANCE, "count", "rows"),
-        tp=place(PERFORMANCE, "count", "confusion", "true_positive"),
-        fp=place(PERFORMANCE, "count", "confusion", "false_positive"),
-        tn=place(PERFORMANCE, "count", "confusion", "true_negative"),
-        fn=place(PERFORMANCE, "count", "confusion", "false_negative"),
-    )
-    yield from tables.findings(
-        known, ("validation_raw", "validation_prepared", "split"), "Rules about the data"
-    )
-    yield from tables.findings(known, ("performance", "explanation"), "Rules about performance")
-    yield from tables.findings(known, ("fairness", "training"), "Potentially discriminatory impacts")
-    yield from tables.groups(known)
-    yield from tables.measurements(known, PERFORMANCE, "Everything measured of performance")
-    yield from tables.measurements(known, FAIRNESS, "Everything measured between groups")
+    yield from measured.performance(known)
+    yield measured.findings(known, ("validation_raw", "validation_prepared", "split"), "Rules about the data")
+    yield measured.findings(known, ("performance", "explanation"), "Rules about performance")
+    yield measured.findings(known, ("fairness", "training"), "Potentially discriminatory impacts")
+    yield measured.groups(known)
+    yield from measured.measurements(known, PERFORMANCE, "Everything measured of performance")
+    yield from measured.measurements(known, FAIRNESS, "Everything measured between groups")
     yield from tables.signed_reports(known)
 
 
@@ -404,7 +357,7 @@ def _cybersecurity(known: Artefacts, subject: Subject) -> Iterator[Part]:
         outs=place(BUNDLE, "entries", "outs"),
         demo=place(BUNDLE, "as_written", "demo"),
     )
-    if sources.value(known, BUNDLE, "installation"):
+    if measured.value(known, BUNDLE, "installation"):
         yield say(
             known,
             "What was installed where it was signed: {modules} modules with the digest {digest}; the process "
@@ -421,25 +374,10 @@ def _control(known: Artefacts, subject: Subject) -> Iterator[Part]:
     yield from _of_card("limits", "the limits of the system", known, subject)
     yield from _of_card("out_of_scope", "the uses that are out of scope", known, subject)
     yield from _stated("risks", known, subject)
-    for index, finding in enumerate(sources.items(known, VERDICT, "findings")):
-        if finding["outcome"] not in (None, "pass"):
-            yield say(
-                known,
-                "{outcome}: {reason}.",
-                "what the evidence does not settle",
-                outcome=place(VERDICT, "outcome", "findings", index, "outcome"),
-                reason=place(VERDICT, "text", "findings", index, "reason"),
-            )
+    yield from measured.limits(known)
     yield from tables.accuracy(known)
     yield from tables.inputs(known)
-    yield say(
-        known,
-        "Contributions by {explainer} in {space}, against {against}, help people to read an output.",
-        "what helps to interpret an output",
-        explainer=place(EXPLANATION, "text", "explainer"),
-        space=place(EXPLANATION, "text", "space"),
-        against=place(EXPLANATION, "text", "against"),
-    )
+    yield from measured.explanation(known)
     yield from tables.restrictions(known)
 
 

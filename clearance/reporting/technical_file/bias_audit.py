@@ -7,17 +7,19 @@ known from secondary sources; the publication of the distribution date: Admin. C
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
+from clearance.documents.card_document import ClaimTable
 from clearance.documents.evidence_document import MeasuredDocument
 from clearance.documents.fairness_document import FairnessDocument
 from clearance.documents.group_names import MISSING
-from clearance.documents.sentences import Gap, Sentence
-from clearance.documents.technical_file_document import ClaimTable
+from clearance.documents.sentences import DerivedClaim, Gap, Sentence
 from clearance.errors import IntegrityError
 from clearance.reporting import impact_table
+from clearance.reporting.card import measured
+from clearance.reporting.card.measured import place
 from clearance.reporting.claims.artefacts import Artefacts
 from clearance.reporting.technical_file import sources, statements
 from clearance.reporting.technical_file.sources import (
@@ -27,28 +29,27 @@ from clearance.reporting.technical_file.sources import (
     ORIGIN,
     VERDICT,
     Subject,
-    place,
     say,
 )
 
 Part = Sentence | ClaimTable
 
-_COLUMNS: Mapping[str, str] = {
-    "category": "Category",
-    "applicants": "Applicants",
-    "selected": "Selected",
-    "rate": "Selection rate",
-    "ratio": "Impact ratio",
-    "scoring": "Scoring rate",
-    "scoring_ratio": "Scoring ratio",
-    "share": "Share of all",
-    "note": "Note",
-}
+_COLUMNS = measured.columns(
+    category="Category",
+    applicants="Applicants",
+    selected="Selected",
+    rate="Selection rate",
+    ratio="Impact ratio",
+    scoring="Scoring rate",
+    scoring_ratio="Scoring ratio",
+    share="Share of all",
+    note="Note",
+)
 
 
 def applies(known: Artefacts) -> bool:
     """Whether the policy of the verdict has an impact table."""
-    return bool(sources.value(known, VERDICT, "policy", "impact_table"))
+    return bool(measured.value(known, VERDICT, "policy", "impact_table"))
 
 
 def content(known: Artefacts) -> dict[str, Any] | None:
@@ -61,14 +62,24 @@ def content(known: Artefacts) -> dict[str, Any] | None:
         return None
     if not isinstance(fairness, MeasuredDocument):
         return None
-    rules = sources.value(known, VERDICT, "policy", "impact_table")
-    as_of = dt.date.fromisoformat(sources.value(known, VERDICT, "policy", "as_of"))
-    return {"rows": [_plain(asdict(row)) for row in impact_table.table(fairness, rules, as_of)]}
+    rules = measured.value(known, VERDICT, "policy", "impact_table")
+    as_of = dt.date.fromisoformat(measured.value(known, VERDICT, "policy", "as_of"))
+    rows = impact_table.table(fairness, rules, as_of)
+    unknown = {row.attribute: 0 for row in rows} | {
+        row.attribute: row.applicants for row in rows if row.category == MISSING
+    }
+    return {"rows": [_plain(row) for row in rows], "unknown": unknown}
 
 
-def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    """The row without what it has not, so that a claim never words a missing number."""
-    return {name: value for name, value in row.items() if value is not None}
+def _plain(row: impact_table.Row) -> dict[str, Any]:
+    """The row as JSON, in which a ratio that is missing says why."""
+    why = row.note or "nothing to compare with"
+    ratios = {name: getattr(row, name) for name in ("impact_ratio", "scoring_impact_ratio")}
+    return {
+        **asdict(row),
+        **{name: {"value": ratio, "undefined": why} for name, ratio in ratios.items()},
+        "note": row.note or "none",
+    }
 
 
 def section(known: Artefacts, subject: Subject) -> Iterator[Part]:
@@ -102,7 +113,7 @@ def _distribution(known: Artefacts, subject: Subject) -> Iterator[Sentence]:
     stated = list(statements.of_topic("distribution_date", known, subject))
     if not all(isinstance(part, Gap) for part in stated):
         yield from stated
-    elif sources.value(known, LEDGER, "first_promotion"):
+    elif measured.value(known, LEDGER, "first_promotion"):
         yield say(
             known,
             "Distribution date of the tool, by the ledger: version {version} was first promoted {at} "
@@ -121,49 +132,49 @@ def _tables(known: Artefacts) -> Iterator[Part]:
     if not rows:
         yield Gap(what=f"impact ratios: {FAIRNESS} was not measured", command=sources.RUN)
         return
-    for attribute in dict.fromkeys(row["attribute"] for row in rows):
-        claims = tuple(_row(known, index) for index, row in enumerate(rows) if row["attribute"] == attribute)
+    for attribute in sources.entries(known, IMPACT, "unknown"):
+        yield say(
+            known,
+            "Applicants whose {attribute} is unknown, and who are in no ratio: {applicants}.",
+            "applicants of unknown category",
+            attribute=place(IMPACT, "key", "unknown", attribute),
+            applicants=place(IMPACT, "count", "unknown", attribute),
+        )
+        own = [index for index, row in enumerate(rows) if row["attribute"] == attribute]
+        for index in own:
+            if rows[index]["excluded"]:
+                yield _left_out(known, index)
+        claims = tuple(_row(known, index) for index in own)
         yield ClaimTable(title=f"Impact ratios by {attribute}", columns=_COLUMNS, rows=claims)
-        for index, row in enumerate(rows):
-            if row["attribute"] == attribute and row["category"] == MISSING:
-                yield say(
-                    known,
-                    "Applicants of unknown {attribute}: {applicants}.",
-                    "applicants of unknown category",
-                    attribute=place(IMPACT, "text", "rows", index, "attribute"),
-                    applicants=place(IMPACT, "count", "rows", index, "applicants"),
-                )
-            if row["attribute"] == attribute and row.get("excluded"):
-                yield say(
-                    known,
-                    "{category} is left out of the ratios, with {applicants} applicants: {excluded}.",
-                    "a category left out",
-                    category=place(IMPACT, "text", "rows", index, "category"),
-                    applicants=place(IMPACT, "count", "rows", index, "applicants"),
-                    excluded=place(IMPACT, "text", "rows", index, "excluded"),
-                )
 
 
-def _row(known: Artefacts, index: int) -> Any:
-    """A row as a claim about what it has."""
-    row = sources.items(known, IMPACT, "rows")[index]
-    optional = {
-        "rate": ("selection_rate", "percent", ", rate {rate}"),
-        "ratio": ("impact_ratio", "number", ", impact ratio {ratio}"),
-        "scoring": ("scoring_rate", "percent", ", scoring rate {scoring}"),
-        "scoring_ratio": ("scoring_impact_ratio", "number", ", scoring ratio {scoring_ratio}"),
-        "share": ("share", "percent", ", share {share}"),
-        "note": ("note", "text", "; {note}"),
-    }
-    present = {name: part for name, part in optional.items() if part[0] in row}
+def _left_out(known: Artefacts, index: int) -> Sentence:
     return say(
         known,
-        "{category}: {applicants} applicants, {selected} selected"
-        + "".join(words for _, _, words in present.values())
-        + ".",
-        "a row of the impact table",
+        "{category} is left out of the ratios, with {applicants} applicants and a selection rate of {rate}: "
+        "{why}.",
+        "a category left out",
         category=place(IMPACT, "text", "rows", index, "category"),
         applicants=place(IMPACT, "count", "rows", index, "applicants"),
-        selected=place(IMPACT, "count", "rows", index, "selected"),
-        **{name: place(IMPACT, form, "rows", index, field) for name, (field, form, _) in present.items()},
+        rate=place(IMPACT, "percent", "rows", index, "selection_rate"),
+        why=place(IMPACT, "text", "rows", index, "excluded"),
+    )
+
+
+def _row(known: Artefacts, index: int) -> DerivedClaim | Gap:
+    at = ("rows", index)
+    return say(
+        known,
+        "{category}: {applicants} applicants ({share} of all), {selected} selected, rate {rate}, impact "
+        "ratio {ratio}; scoring rate {scoring}, scoring ratio {scoring_ratio}; note: {note}.",
+        "a row of the impact table",
+        category=place(IMPACT, "text", *at, "category"),
+        applicants=place(IMPACT, "count", *at, "applicants"),
+        selected=place(IMPACT, "count", *at, "selected"),
+        rate=place(IMPACT, "percent", *at, "selection_rate"),
+        ratio=place(IMPACT, "measurement", *at, "impact_ratio"),
+        scoring=place(IMPACT, "percent", *at, "scoring_rate"),
+        scoring_ratio=place(IMPACT, "measurement", *at, "scoring_impact_ratio"),
+        share=place(IMPACT, "percent", *at, "share"),
+        note=place(IMPACT, "text", *at, "note"),
     )

@@ -9,17 +9,19 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from clearance.documents.card_document import ClaimTable
 from clearance.documents.sentences import DerivedClaim, Gap
-from clearance.documents.technical_file_document import ClaimTable
+from clearance.reporting.card import measured
+from clearance.reporting.card.measured import place
 from clearance.reporting.claims import artefacts
 from clearance.reporting.claims.artefacts import Artefacts
 from clearance.reporting.technical_file import sources
-from clearance.reporting.technical_file.sources import COMPLIANCE, VERDICT, place, say
+from clearance.reporting.technical_file.sources import COMPLIANCE, VERDICT, say
 
-COLUMNS: Mapping[str, str] = {
+_STATED = {
     "rule": "Rule",
     "attribute": "By",
     "kind": "Kind",
@@ -29,11 +31,9 @@ COLUMNS: Mapping[str, str] = {
     "evidence": "Evidence",
     "pointer": "Pointer",
     "digest": "SHA-256",
-    "measured": "Result (interval)",
-    "limit": "Limit",
-    "outcome": "Outcome",
 }
-"""The columns of the matrix with their headings."""
+_JUDGED = measured.columns(**_STATED, measured="Result (interval)", limit="Limit", outcome="Outcome")
+_OTHER = measured.columns(**_STATED, outcome="Result")
 
 _CERTAINTY = {
     "text": "wording read",
@@ -46,41 +46,36 @@ _FOUND = {"impact_table": sources.IMPACT, "reasons": sources.REASONS}
 
 def content(known: Artefacts, policy_file: str, day: dt.date) -> dict[str, Any] | None:
     """The rows of the matrix as a JSON value; None without a policy or a verdict."""
-    policy = sources.value(known, policy_file)
+    policy = measured.value(known, policy_file)
     if not isinstance(policy, Mapping) or VERDICT not in known:
         return None
-    rows = [*_rules(known, policy, day), *_terms(known, policy, policy_file, day)]
-    return {"day": day.isoformat(), "policy": policy_file, "rows": rows}
+    judged, unjudged = _rules(known, policy, day)
+    others = [*unjudged, *_terms(known, policy, policy_file, day)]
+    return {"day": day.isoformat(), "policy": policy_file, "judged": judged, "others": others}
 
 
-def _rules(known: Artefacts, policy: Mapping[str, Any], day: dt.date) -> Iterator[dict[str, Any]]:
+def _rules(
+    known: Artefacts, policy: Mapping[str, Any], day: dt.date
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The rules of a release: a row for each finding, and one for each rule that judged nothing."""
+    judged, unjudged = [], []
     findings = list(enumerate(sources.items(known, VERDICT, "findings")))
+    judged_on = measured.value(known, VERDICT, "policy", "as_of")
     for rule in policy.get("rules") or ():
-        document = str(rule["metric"]).partition(".")[0]
+        document, _, name = str(rule["metric"]).partition(".")
+        path = f"reports/{document}.json"
+        base = _dated(rule, rule["id"], day) | {"evidence": path, "digest": _digest(known, path)}
         own = [(index, finding) for index, finding in findings if finding["rule"] == rule["id"]]
-        base = _dated(rule, rule["id"], day)
         for index, finding in own:
-            name = str(rule["metric"]).partition(".")[2]
             keys = ("measurements", name, *([finding["attribute"]] if finding["attribute"] else []))
-            path = f"reports/{document}.json"
-            yield base | {
-                "attribute": finding["attribute"] or "all rows",
-                "evidence": path,
-                "pointer": artefacts.pointer(*keys),
-                "digest": _digest(known, path),
-                "finding": index,
-            }
+            about = {"attribute": finding["attribute"] or "all rows", "pointer": artefacts.pointer(*keys)}
+            judged.append(base | about | {"finding": index})
         if not own:
-            judged_on = sources.value(known, VERDICT, "policy", "as_of")
-            yield base | {
-                "attribute": ", ".join(rule.get("attributes") or [rule.get("attribute") or "all rows"]),
-                "evidence": "none",
-                "pointer": "none",
-                "digest": "none",
-                "finding": None,
-                "outcome": f"not judged: it was not in force on {judged_on}",
-            }
+            attributes = rule.get("attributes") or [rule.get("attribute") or "all rows"]
+            about = {"attribute": ", ".join(attributes), "pointer": artefacts.pointer("measurements", name)}
+            outcome = f"not judged: it was not in force on {judged_on}, the day of the verdict"
+            unjudged.append(base | about | {"outcome": outcome})
+    return judged, unjudged
 
 
 def _terms(
@@ -108,7 +103,6 @@ def _term(known: Artefacts, path: str, keys: tuple[str | int, ...]) -> dict[str,
         "evidence": path,
         "pointer": artefacts.pointer(*keys) or "/",
         "digest": _digest(known, path),
-        "finding": None,
         "outcome": "a term of the policy; no measurement decides it",
     }
 
@@ -141,63 +135,59 @@ def section(known: Artefacts) -> Iterator[DerivedClaim | ClaimTable | Gap]:
     """The matrix as a section of the technical file."""
     yield say(
         known,
-        "{number} rules and terms of {policy}, on {day}. A limit is no surer than its source.",
+        "Findings of rules: {judged}; other terms, and rules that judged nothing: {others}. "
+        "Read in {policy} for {day}. A limit is no surer than its source.",
         "the compliance matrix",
-        number=place(COMPLIANCE, "entries", "rows"),
+        judged=place(COMPLIANCE, "entries", "judged"),
+        others=place(COMPLIANCE, "entries", "others"),
         policy=place(COMPLIANCE, "text", "policy"),
         day=place(COMPLIANCE, "date", "day"),
     )
-    rows = tuple(rows_of(known))
-    if rows:
-        yield ClaimTable(title="Rule, source, evidence and result", columns=COLUMNS, rows=rows)
+    yield from tables(known)
 
 
-def rows_of(known: Artefacts) -> Iterator[DerivedClaim | Gap]:
-    """A claim for each row of the matrix."""
-    for index, row in enumerate(sources.items(known, COMPLIANCE, "rows")):
-        at = ("rows", index)
-        stated = {
-            name: place(COMPLIANCE, "text", *at, name)
-            for name in (
-                "rule",
-                "attribute",
-                "kind",
-                "source",
-                "certainty",
-                "in_force",
-                "evidence",
-                "pointer",
-            )
-        }
-        stated["digest"] = place(COMPLIANCE, "text", *at, "digest")
-        head = "{rule}, {attribute} ({kind}; {source}; source: {certainty}; in force: {in_force}): "
-        where = " Evidence: {evidence} {pointer}, SHA-256 {digest}."
-        if row["finding"] is None:
-            outcome = place(COMPLIANCE, "text", *at, "outcome")
-            yield say(known, f"{head}{{outcome}}.{where}", "a row of the matrix", **stated, outcome=outcome)
-        else:
-            finding = ("findings", row["finding"])
-            yield say(
-                known,
-                f"{head}{{measured}}; limit {{limit}}: {{outcome}}.{where}",
-                "a row of the matrix",
-                **stated,
-                measured=place(VERDICT, "measurement", *finding),
-                limit=place(VERDICT, "limit", *finding, "limit"),
-                outcome=place(VERDICT, "outcome", *finding, "outcome"),
-            )
+def tables(known: Artefacts) -> Iterator[ClaimTable]:
+    """The rules that judged, and all other terms: a claim for each row."""
+    listed = sources.items(known, COMPLIANCE, "judged")
+    judged = tuple(_judged(known, index, row["finding"]) for index, row in enumerate(listed))
+    others = tuple(_other(known, index) for index, _ in enumerate(sources.items(known, COMPLIANCE, "others")))
+    if judged:
+        yield ClaimTable(title="Rules that judged the version", columns=_JUDGED, rows=judged)
+    if others:
+        yield ClaimTable(title="Other terms, and rules that judged nothing", columns=_OTHER, rows=others)
 
 
-def to_csv(table: ClaimTable) -> str:
-    """A table of claims as CSV with a header line; no cell starts a formula in a spreadsheet."""
+_HEAD = "{rule}, {attribute} ({kind}; {source}; source: {certainty}; in force: {in_force}): "
+_WHERE = " Evidence: {evidence} {pointer}, SHA-256 {digest}."
+
+
+def _judged(known: Artefacts, index: int, finding: int) -> DerivedClaim | Gap:
+    return say(
+        known,
+        f"{_HEAD}{{measured}}; limit {{limit}}: {{outcome}}.{_WHERE}",
+        "a row of the matrix",
+        **{name: place(COMPLIANCE, "text", "judged", index, name) for name in _STATED},
+        measured=place(VERDICT, "measurement", "findings", finding),
+        limit=place(VERDICT, "limit", "findings", finding, "limit"),
+        outcome=place(VERDICT, "outcome", "findings", finding, "outcome"),
+    )
+
+
+def _other(known: Artefacts, index: int) -> DerivedClaim | Gap:
+    names = (*_STATED, "outcome")
+    values = {name: place(COMPLIANCE, "text", "others", index, name) for name in names}
+    return say(known, f"{_HEAD}{{outcome}}.{_WHERE}", "a row of the matrix", **values)
+
+
+def to_csv(listed: Iterable[ClaimTable]) -> str:
+    """The matrix as CSV with one header line; no cell starts a formula in a spreadsheet."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(table.columns.values())
-    for row in table.rows:
-        values = (
-            row.values if isinstance(row, DerivedClaim) else {next(iter(table.columns)): f"gap: {row.what}"}
-        )
-        writer.writerow(_inert(values.get(name, "")) for name in table.columns)
+    writer.writerow(column.heading for column in _JUDGED)
+    for table in listed:
+        for row in table.rows:
+            values = {"rule": f"gap: {row.what}"} if isinstance(row, Gap) else row.values
+            writer.writerow(_inert(values.get(column.value, "")) for column in _JUDGED)
     return stream.getvalue()
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from clearance import files, paths
-from clearance.documents.sentences import DerivedClaim, Gap, Reference, Source
+from clearance.documents.sentences import DerivedClaim, Gap, Source
+from clearance.reporting.card.measured import value
 from clearance.reporting.claims import artefacts, claim
 from clearance.reporting.claims.artefacts import Artefacts
 from clearance.reporting.claims.claim import Claim
@@ -30,7 +31,7 @@ ORIGIN, SPLIT, TRAINING, PERFORMANCE, FAIRNESS, EXPLANATION, REASONS, VERDICT, R
         paths.PARAMS,
     )
 )
-CARD_TEXT = "card.yaml"
+CARD_TEXT = paths.CARD_TEXT.as_posix()
 BUNDLE = "composed/evidence-bundle.json"
 LEDGER = "composed/ledger.json"
 COMPLIANCE = "composed/compliance.json"
@@ -61,20 +62,6 @@ class Subject:
         return self.at.date()
 
 
-def place(artefact: str, formatter: str, *keys: str | int, beside: Iterable[Reference] = ()) -> Source:
-    """The source at these keys of an artefact."""
-    limits = tuple(beside) or None
-    return Source(artefact=artefact, pointer=artefacts.pointer(*keys), formatter=formatter, beside=limits)
-
-
-def value(known: Artefacts, artefact: str, *keys: str | int) -> Any:
-    """The value at these keys of an artefact; None where there is none."""
-    try:
-        return artefacts.at(known[artefact].content, artefacts.pointer(*keys))
-    except (KeyError, artefacts.NothingThere):
-        return None
-
-
 def items(known: Artefacts, artefact: str, *keys: str | int) -> list[Any]:
     """The list at these keys of an artefact; empty where there is none."""
     found = value(known, artefact, *keys)
@@ -98,12 +85,3 @@ def artefact(content: Any) -> artefacts.Artefact:
     """What was worked out from evidence, as an artefact; its digest is that of its content."""
     plain = json.loads(json.dumps(content, default=str))
     return artefacts.Artefact(content=plain, sha256=files.sha256_json(plain))
-
-
-def limits_of(known: Artefacts, metric: str, attribute: str | None) -> tuple[Reference, ...]:
-    """The limits of the rules that read a metric, for an attribute."""
-    return tuple(
-        Reference(artefact=VERDICT, pointer=artefacts.pointer("findings", index, "limit"))
-        for index, finding in enumerate(items(known, VERDICT, "findings"))
-        if (finding["metric"], finding["attribute"]) == (metric, attribute) and finding["limit"]
-    )

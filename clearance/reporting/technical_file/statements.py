@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from clearance.documents.sentences import Gap, Reference, Sentence, Statement
+from clearance.reporting.card import measured
 from clearance.reporting.claims import artefacts
 from clearance.reporting.claims.artefacts import Artefacts
 from clearance.reporting.technical_file import sources
@@ -56,7 +57,7 @@ def _statements(keys: tuple[str, ...], what: str, known: Artefacts, subject: Sub
     command = f"write `{'.'.join(keys)}` in {sources.CARD_TEXT}"
     listed = enumerate(sources.items(known, sources.CARD_TEXT, *keys))
     written = [(index, item) for index, item in listed if _is_whole(item)]
-    about = sources.value(known, sources.CARD_TEXT, "model")
+    about = measured.value(known, sources.CARD_TEXT, "model")
     if not written:
         yield Gap(what=f"nobody has stated {what}", command=command)
         return

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from clearance.documents.card_document import ClaimTable
 from clearance.documents.sentences import Gap, Sentence, Source
-from clearance.documents.technical_file_document import ClaimTable
+from clearance.reporting.card import measured
+from clearance.reporting.card.measured import place
 from clearance.reporting.claims.artefacts import Artefacts
 from clearance.reporting.technical_file import sources
 from clearance.reporting.technical_file.sources import (
@@ -15,7 +17,6 @@ from clearance.reporting.technical_file.sources import (
     PERFORMANCE,
     TRAINING,
     VERDICT,
-    place,
     say,
 )
 
@@ -25,7 +26,7 @@ Part = Sentence | ClaimTable
 def _table(title: str, columns: Mapping[str, str], rows: Sequence[Any], gap: Gap | None) -> Iterator[Part]:
     """The table; without rows the gap, where their absence is one."""
     if rows:
-        yield ClaimTable(title=title, columns=columns, rows=tuple(rows))
+        yield ClaimTable(title=title, columns=measured.columns(**columns), rows=tuple(rows))
     elif gap is not None:
         yield gap
 
@@ -88,62 +89,6 @@ def arguments(known: Artefacts) -> Iterator[Part]:
     yield from _table("Parameters of the estimator", columns, rows, None)
 
 
-def before_after(known: Artefacts) -> Iterator[Part]:
-    """Fairness on tune rows without and with the mitigation: the trade-off of what the rules read."""
-    rows = []
-    for index, finding in enumerate(sources.items(known, VERDICT, "findings")):
-        document, _, name = finding["metric"].partition(".")
-        keys = ("disparity", name, finding["attribute"])
-        if document != "fairness" or not sources.value(known, TRAINING, "before_after", "before", *keys):
-            continue
-        limit = sources.limits_of(known, finding["metric"], finding["attribute"])
-        rows.append(
-            say(
-                known,
-                "{metric} by {attribute}, tune rows: {before} without and {after} with the mitigation.",
-                "before and after the mitigation",
-                metric=place(VERDICT, "metric", "findings", index, "metric"),
-                attribute=place(VERDICT, "text", "findings", index, "attribute"),
-                before=place(TRAINING, "measurement", "before_after", "before", *keys, beside=limit),
-                after=place(TRAINING, "measurement", "before_after", "after", *keys, beside=limit),
-            )
-        )
-    columns = {
-        "metric": "Measured on tune rows",
-        "attribute": "By",
-        "before": "Without mitigation",
-        "after": "With mitigation",
-    }
-    yield from _table("Trade-offs of the mitigation", columns, rows, None)
-
-
-def groups(known: Artefacts) -> Iterator[Part]:
-    """The size of every group among test rows, and its rates with intervals."""
-    by_attribute = sources.entries(known, FAIRNESS, "groups")
-    if not by_attribute:
-        yield _missing("the sizes of groups: " + _why(known, FAIRNESS))
-    for attribute, listed in by_attribute.items():
-        rows = [
-            say(
-                known,
-                "{group}: {rows} rows, {rate} decided favourably ({bounds}).",
-                f"a group by {attribute}",
-                group=place(FAIRNESS, "key", "groups", attribute, group),
-                rows=place(FAIRNESS, "count", "groups", attribute, group, "count"),
-                rate=place(FAIRNESS, "percent", "groups", attribute, group, "selection_rate"),
-                bounds=place(FAIRNESS, "bounds", "groups", attribute, group, "intervals", "selection_rate"),
-            )
-            for group in listed
-        ]
-        columns = {
-            "group": "Group",
-            "rows": "Test rows",
-            "rate": "Decided favourably",
-            "bounds": "Interval",
-        }
-        yield from _table(f"Groups by {attribute}", columns, rows, None)
-
-
 def accuracy(known: Artefacts) -> Iterator[Part]:
     """How accurate the system is for each group of persons."""
     rows = []
@@ -172,7 +117,7 @@ def accuracy(known: Artefacts) -> Iterator[Part]:
     }
     gap = _missing("accuracy for groups of persons: " + _why(known, FAIRNESS))
     yield from _table("Accuracy for groups of persons", columns, rows, gap)
-    yield from measurements(known, PERFORMANCE, "Overall expected accuracy")
+    yield from measured.measurements(known, PERFORMANCE, "Overall expected accuracy")
 
 
 def inputs(known: Artefacts) -> Iterator[Part]:
@@ -189,73 +134,6 @@ def inputs(known: Artefacts) -> Iterator[Part]:
     ]
     columns = {"name": "Input", "type": "Type"}
     yield from _table("Input data", columns, rows, _missing("the inputs: " + _why(known, TRAINING)))
-
-
-def findings(known: Artefacts, documents: Sequence[str], title: str) -> Iterator[Part]:
-    """What the rules say about measurements of these documents, with interval, limit and outcome."""
-    rows = []
-    for index, finding in enumerate(sources.items(known, VERDICT, "findings")):
-        if finding["metric"].partition(".")[0] in documents:
-            at = ("findings", index)
-            rows.append(
-                say(
-                    known,
-                    "{metric}, {attribute}: {measured}; limit {limit}: {outcome} (rule {rule}).",
-                    "what a rule says",
-                    metric=place(VERDICT, "metric", *at, "metric"),
-                    attribute=place(VERDICT, "attribute", *at, "attribute"),
-                    measured=place(VERDICT, "measurement", *at),
-                    limit=place(VERDICT, "limit", *at, "limit"),
-                    outcome=place(VERDICT, "outcome", *at, "outcome"),
-                    rule=place(VERDICT, "text", *at, "rule"),
-                )
-            )
-    columns = {
-        "metric": "Measured",
-        "attribute": "By",
-        "measured": "Value (interval)",
-        "limit": "Limit",
-        "outcome": "Outcome",
-        "rule": "Rule",
-    }
-    gap = Gap(
-        what=f"no finding of the verdict reads {' or '.join(documents)}",
-        command="write one in the policy, then `clearance run`",
-    )
-    yield from _table(title, columns, rows, gap)
-
-
-def measurements(known: Artefacts, artefact: str, title: str) -> Iterator[Part]:
-    """Everything that a document measured, with its interval, also where no rule reads it."""
-    document = artefact.rpartition("/")[2].partition(".")[0]
-    rows = []
-    for keys in _measured(sources.entries(known, artefact, "measurements")):
-        attribute = keys[1] if len(keys) == 2 else None
-        beside = sources.limits_of(known, f"{document}.{keys[0]}", attribute)
-        by = {} if attribute is None else {"attribute": place(artefact, "key", "measurements", *keys)}
-        rows.append(
-            say(
-                known,
-                "{metric}: {measured}." if attribute is None else "{metric} by {attribute}: {measured}.",
-                f"{document}: {keys[0]}",
-                metric=place(artefact, "key", "measurements", keys[0]),
-                measured=place(artefact, "measurement", "measurements", *keys, beside=beside),
-                **by,
-            )
-        )
-    by_group = {"attribute": "By"} if document == "fairness" else {}
-    columns = {"metric": "Measured", **by_group, "measured": "Value (interval)"}
-    yield from _table(title, columns, rows, _missing(f"{title.lower()}: {_why(known, artefact)}"))
-
-
-def _measured(content: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
-    """The keys of each measurement: its name, and the attribute it is measured by."""
-    for name, inner in content.items():
-        if isinstance(inner, Mapping) and "value" in inner:
-            yield (name,)
-        elif isinstance(inner, Mapping):
-            for attribute in inner:
-                yield (name, attribute)
 
 
 def signed_reports(known: Artefacts) -> Iterator[Part]:
@@ -439,5 +317,5 @@ def _why(known: Artefacts, artefact: str) -> str:
     """Why an artefact gives nothing, in a phrase."""
     if artefact not in known:
         return f"{artefact} is missing or cannot be read"
-    because = sources.value(known, artefact, "because")
+    because = measured.value(known, artefact, "because")
     return f"{artefact} was not measured: {because}" if because else f"{artefact} has none"
