@@ -53,7 +53,11 @@ SECTIONS = {
         start.list_,
         champions.reproduce,
     ),
-    "Document": (technical_documents.technical_file,),
+    "Document": (
+        technical_documents.technical_file,
+        technical_documents.compliance,
+        technical_documents.diff,
+    ),
     "Serve": (serving.serve, serving.serve_key, serving.predict, serving.shadow, decisions.decisions),
     "Watch": (monitoring.monitor, monitoring.labels, alerts.alerts, incidents.incident, incidents.plan),
     "Ledger": (ledger.ledger,),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from clearance.documentation import version_evidence
 from clearance.documentation.version_evidence import VersionEvidence
+from clearance.documents.card_document import Section
 from clearance.documents.technical_file_document import TechnicalFile
 from clearance.reporting.claims import check
 from clearance.reporting.claims.artefacts import Artefacts
@@ -21,12 +22,20 @@ def read(root: Path, version: int | None = None, at: dt.datetime | None = None) 
     return annex_iv.make(evidence.known, _subject(evidence))
 
 
+def matrix(root: Path, version: int | None = None, at: dt.datetime | None = None) -> Section:
+    """The compliance matrix of a version as of a moment; raises as `read` does."""
+    sections = {section.id: section for section in read(root, version, at).sections}
+    return sections["compliance"]
+
+
 def _subject(evidence: VersionEvidence) -> Subject:
+    terms = evidence.policy.documents_on(evidence.at.date())
     return Subject(
         name=evidence.model,
         version=evidence.version,
         at=evidence.at,
         policy_file=evidence.bundle.evidence.judged.file,
+        valid_days=None if terms is None else terms.valid_days,
     )
 
 

@@ -21,12 +21,11 @@ from clearance.policy import policy_file
 from clearance.policy.schema import Policy
 from clearance.promotion import candidate, version_record
 from clearance.promotion.session import ReadOnlySession, open_read_only
+from clearance.reporting.card import card_text
 from clearance.reporting.claims import artefacts
 from clearance.reporting.claims.artefacts import Artefact
 from clearance.reporting.technical_file import sources
 from clearance.trust.evidence_bundle import Bundle
-
-CARD_TEXT = Path(sources.CARD_TEXT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +113,9 @@ def _read(root: Path, opened: _Ledger, version: int) -> VersionEvidence:
         known = artefacts.read(folder, [*map(Path, names), paths.PARAMS, Path(bundle.evidence.judged.file)])
         policy = policy_file.load(verified.policy_file, recorded=True)
         verdict = VerdictDocument.read(folder)
-    known |= artefacts.read(root, [CARD_TEXT])
+    if (root / paths.CARD_TEXT).is_file():
+        card_text.load(root / paths.CARD_TEXT)  # raises an error that says what is wrong with it
+        known |= artefacts.read(root, [paths.CARD_TEXT])
     known[sources.BUNDLE] = Artefact(content=_bundle_content(bundle), sha256=bundle.digest)
     known[sources.LEDGER] = sources.artefact(ledger_record.content(record, bundle, reader.roles, opened.at))
     return VersionEvidence(

@@ -85,8 +85,7 @@ def section(known: Artefacts) -> Iterator[Sentence | ClaimTable]:
             at_most=place(REASONS, "count", "policy", "at_most"),
             source=place(REASONS, "text", "policy", "source"),
         )
-    if obstacle := measured.value(known, REASON_TEXTS, "obstacle"):
-        del obstacle
+    if measured.value(known, REASON_TEXTS, "obstacle"):
         yield say(
             known,
             "No denial can be reasoned: {obstacle}.",

@@ -14,6 +14,7 @@ from clearance.documents.card_document import ClaimTable, Section
 from clearance.documents.sentences import Gap, Sentence
 from clearance.documents.technical_file_document import TechnicalFile
 from clearance.reporting.card import measured
+from clearance.reporting.card.card_text import TechnicalTopic
 from clearance.reporting.card.measured import place
 from clearance.reporting.claims import artefacts
 from clearance.reporting.claims.artefacts import Artefacts
@@ -109,7 +110,7 @@ def _section(key: str, title: str, parts: Iterable[Part]) -> Section:
     )
 
 
-def _stated(topic: str, known: Artefacts, subject: Subject) -> Iterator[Sentence]:
+def _stated(topic: TechnicalTopic, known: Artefacts, subject: Subject) -> Iterator[Sentence]:
     yield from statements.of_topic(topic, known, subject)
 
 
@@ -136,21 +137,14 @@ def _general(known: Artefacts, subject: Subject) -> Iterator[Part]:
         favourable=place(PARAMS, "as_written", "data", "favourable"),
         features=place(SPLIT, "entries", "features"),
     )
-    if measured.value(known, LEDGER, "followed") is not None:
-        yield say(
-            known,
-            "It was compared with version {followed}, the champion before it; `clearance diff` lists what "
-            "differs.",
-            "its relation to earlier versions",
-            followed=place(LEDGER, "count", "followed"),
-        )
-    else:
-        yield say(
-            known,
-            "Other versions proposed so far: {number}; none of them was champion before it.",
-            "its relation to earlier versions",
-            number=place(LEDGER, "entries", "other_versions"),
-        )
+    yield say(
+        known,
+        "Other versions proposed so far: {number}. The version that was champion before it: {followed}. "
+        "`clearance diff` lists what differs between two versions.",
+        "its relation to other versions",
+        number=place(LEDGER, "entries", "other_versions"),
+        followed=place(LEDGER, "as_written", "followed"),
+    )
     yield say(
         known,
         "It was made with Python {python} from packages whose lock has the SHA-256 {lock}.",
@@ -159,8 +153,10 @@ def _general(known: Artefacts, subject: Subject) -> Iterator[Part]:
         lock=place(BUNDLE, "digest", "environment"),
     )
     yield from tables.libraries(known)
-    for topic in ("interaction", "hardware", "forms", "instructions"):
-        yield from _stated(topic, known, subject)
+    yield from _stated("interaction", known, subject)
+    yield from _stated("hardware", known, subject)
+    yield from _stated("forms", known, subject)
+    yield from _stated("instructions", known, subject)
 
 
 def _methods(known: Artefacts, _: Subject) -> Iterator[Part]:
@@ -191,12 +187,11 @@ def _methods(known: Artefacts, _: Subject) -> Iterator[Part]:
     elif TRAINING in known:
         yield say(
             known,
-            "No part of the model was trained elsewhere: {file} holds {estimator}, "
-            "fitted on {rows} train rows.",
+            "Fitted here: {estimator} on {rows} train rows, kept in {file}.",
             "whether others made parts of it",
-            file=place(TRAINING, "text", "model", "file"),
             estimator=place(TRAINING, "text", "estimator"),
             rows=place(SPLIT, "count", "rows", "train"),
+            file=place(TRAINING, "text", "model", "file"),
         )
 
 
@@ -263,8 +258,7 @@ def _data(known: Artefacts, subject: Subject) -> Iterator[Part]:
             blocking=place(artefact, "measurement", "measurements", "blocking_failures"),
             warnings=place(artefact, "measurement", "measurements", "warnings"),
         )
-    if select := measured.value(known, PARAMS, "source", "select"):
-        del select
+    if measured.value(known, PARAMS, "source", "select"):
         yield say(
             known,
             "Columns are cleaned and derived by this query: {select}",
@@ -278,17 +272,17 @@ def _oversight(known: Artefacts, subject: Subject) -> Iterator[Part]:
     yield from _stated("oversight", known, subject)
     for tier, roles in sources.entries(known, subject.policy_file, "promotion", "approvals").items():
         at = ("promotion", "approvals", tier)
-        if not roles:
-            yield say(
-                known,
-                "In the tier {tier} a promotion needs the approval of nobody.",
-                "who must approve",
-                tier=place(subject.policy_file, "key", *at),
-            )
+        yield say(
+            known,
+            "Roles that must approve a promotion in the tier {tier}: {number}.",
+            "who must approve",
+            tier=place(subject.policy_file, "key", *at),
+            number=place(subject.policy_file, "entries", *at),
+        )
         for role in roles or ():
             yield say(
                 known,
-                "In the tier {tier} a promotion needs approvals of the role {role}: {number}.",
+                "Approvals by people with the role {role} in the tier {tier}: {number}.",
                 "who must approve",
                 tier=place(subject.policy_file, "key", *at),
                 number=place(subject.policy_file, "count", *at, role),
@@ -330,7 +324,7 @@ def _tests(known: Artefacts, _: Subject) -> Iterator[Part]:
     )
     yield say(
         known,
-        "{test} test rows with the digest {digest}, which no training or choice read: {use}.",
+        "Test rows: {test}, with the digest {digest}. Their use in training: {use}.",
         "the test data",
         test=place(SPLIT, "count", "rows", "test"),
         digest=place(SPLIT, "digest", "row_digests", "test"),

@@ -50,6 +50,16 @@ def markdown(document: TechnicalFile) -> str:
     return "\n".join(lines) + "\n"
 
 
+def section_text(section: Section) -> str:
+    """One section for a terminal."""
+    return "\n".join(list(terminal.section_lines(section))[1:]) + "\n"
+
+
+def section_markdown(section: Section) -> str:
+    """One section as Markdown."""
+    return "\n".join(list(card_markdown.section_lines(section))[1:]) + "\n"
+
+
 def html(document: TechnicalFile) -> str:
     """The file as one HTML page without a script, that requests nothing."""
     template = html_page.environment(_TEMPLATES, _SHARED).get_template("technical_file.html.j2")

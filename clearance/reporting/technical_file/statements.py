@@ -12,6 +12,7 @@ from typing import Any
 
 from clearance.documents.sentences import Gap, Reference, Sentence, Statement
 from clearance.reporting.card import measured
+from clearance.reporting.card.card_text import TechnicalTopic
 from clearance.reporting.claims import artefacts
 from clearance.reporting.claims.artefacts import Artefacts
 from clearance.reporting.technical_file import sources
@@ -20,7 +21,7 @@ from clearance.reporting.technical_file.sources import Subject
 KEY = "technical_file"
 """The key of `card.yaml` under which the statements stand that only the technical file needs."""
 
-TOPICS: Mapping[str, str] = {
+TOPICS: Mapping[TechnicalTopic, str] = {
     "provider": "who provides the system",
     "interaction": "which other hardware and software it works with",
     "hardware": "the hardware that it runs on",
@@ -43,7 +44,7 @@ TOPICS: Mapping[str, str] = {
 """What may be stated under `technical_file`, and what each answers."""
 
 
-def of_topic(topic: str, known: Artefacts, subject: Subject) -> Iterator[Sentence]:
+def of_topic(topic: TechnicalTopic, known: Artefacts, subject: Subject) -> Iterator[Sentence]:
     """What is stated about a topic, or the gap in its place."""
     yield from _statements((KEY, topic), TOPICS[topic], known, subject)
 
@@ -57,14 +58,16 @@ def _statements(keys: tuple[str, ...], what: str, known: Artefacts, subject: Sub
     command = f"write `{'.'.join(keys)}` in {sources.CARD_TEXT}"
     listed = enumerate(sources.items(known, sources.CARD_TEXT, *keys))
     written = [(index, item) for index, item in listed if _is_whole(item)]
-    about = measured.value(known, sources.CARD_TEXT, "model")
-    if not written:
-        yield Gap(what=f"nobody has stated {what}", command=command)
+    stated = [(index, item) for index, item in written if _day_of(item) <= subject.day]
+    model = measured.value(known, sources.CARD_TEXT, "model")
+    if not stated:
+        late = f"; what is in {sources.CARD_TEXT} was stated after {subject.day}" if written else ""
+        yield Gap(what=f"nobody has stated {what}{late}", command=command)
         return
-    if about is not None and about != subject.name:
+    if model is not None and model != subject.name:
         yield Gap(what=f"{what}: stated for another model than {subject.name}", command=command)
         return
-    for index, item in written:
+    for index, item in stated:
         yield Statement(
             text=item["text"],
             by=item["by"],
@@ -73,9 +76,13 @@ def _statements(keys: tuple[str, ...], what: str, known: Artefacts, subject: Sub
             digest=known[sources.CARD_TEXT].sha256,
         )
         days = subject.valid_days
-        if days is not None and subject.day - dt.date.fromisoformat(item["on"]) > dt.timedelta(days=days):
+        if days is not None and subject.day - _day_of(item) > dt.timedelta(days=days):
             stale = f"{what}: what {item['by']} stated on {item['on']} is older than {days} days"
             yield Gap(what=stale, command=f"write it again in {sources.CARD_TEXT}, with the new day")
+
+
+def _day_of(item: Mapping[str, str]) -> dt.date:
+    return dt.date.fromisoformat(item["on"])
 
 
 def _is_whole(item: Any) -> bool:
