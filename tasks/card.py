@@ -23,8 +23,10 @@ def main() -> None:
     card = make.make(known, card_text.load(), settings.name, settings.policy.as_of, policy)
     card.write(Path())
     lock = paths.REQUIREMENTS_LOCK.read_text(encoding="utf-8")
+    texts = formats.texts(card, known, lock)
+    formats.ensure_valid(texts)
     with files.replacing_folder(paths.CARD_FORMATS) as folder:
-        for name, content in formats.render_files(card, known, lock).items():
+        for name, content in texts.items():
             files.write_text(folder / name, content)
     if gaps := check.gaps(card):
         logger.info("%s in the card", wording.counted(len(gaps), "gap"))

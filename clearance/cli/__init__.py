@@ -13,6 +13,7 @@ from clearance.cli import (
     approvals,
     champions,
     decisions,
+    documents,
     incidents,
     init,
     ledger,
@@ -36,6 +37,8 @@ SECTIONS = {
         verdicts.judge,
         verdicts.contract_,
         verdicts.policy,
+        documents.card,
+        documents.check_documents,
     ),
     "Decide": (
         approvals.approve,

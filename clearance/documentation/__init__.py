@@ -1,1 +1,1 @@
-"""Documents about one version, composed when they are read: its signed evidence, and what the ledger adds."""
+"""What a version's documents say, what the world has added since, and whether they still hold."""

@@ -34,7 +34,7 @@ def _subject(evidence: VersionEvidence) -> Subject:
         name=evidence.model,
         version=evidence.version,
         at=evidence.at,
-        policy_file=evidence.bundle.evidence.judged.file,
+        policy_file=evidence.policy_file,
         valid_days=None if terms is None else terms.valid_days,
     )
 

@@ -68,6 +68,11 @@ def _section(key: str, known: Artefacts, stated: Stated) -> Section:
     )
 
 
+def _details(known: Artefacts) -> Iterable[Sentence | ClaimTable]:
+    yield from measured.details(known)
+    yield from measured.libraries(known)
+
+
 def _data(known: Artefacts) -> Iterable[Sentence | ClaimTable]:
     yield from measured.data(known)
     yield measured.groups(known)
@@ -97,7 +102,7 @@ def _mitigation(known: Artefacts) -> Iterable[Sentence | ClaimTable]:
 
 
 _MEASURED: Mapping[str, Callable[[Artefacts], Iterable[Sentence | ClaimTable]]] = {
-    "details": measured.details,
+    "details": _details,
     "data": _data,
     "performance": _performance,
     "fairness": _fairness,

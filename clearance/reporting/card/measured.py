@@ -88,8 +88,6 @@ def details(known: Artefacts) -> Iterator[Sentence]:
         day=place(VERDICT, "date", "policy", "as_of"),
         verdict=place(VERDICT, "outcome", "verdict"),
     )
-    for index, _ in enumerate(value(known, VERDICT, "reasons") or ()):
-        yield say(known, "{reason}.", "the reason", reason=place(VERDICT, "text", "reasons", index))
     yield say(
         known,
         "A score of at least {threshold} is decided favourably; how it was chosen: {rule}.",
@@ -122,14 +120,23 @@ def details(known: Artefacts) -> Iterator[Sentence]:
         policy=place(VERDICT, "digest", "policy", "sha256"),
         seed=place(SPLIT, "as_written", "seed"),
     )
-    for name in value(known, TRAINING, "libraries") or ():
-        yield say(
+
+
+def libraries(known: Artefacts) -> Iterator[ClaimTable]:
+    """The libraries that the model was made with, and their versions."""
+    rows = [
+        say(
             known,
-            "Made with {library} {version}.",
-            "its libraries",
+            "{library} {version}.",
+            "a library",
             library=place(TRAINING, "key", "libraries", name),
             version=place(TRAINING, "text", "libraries", name),
         )
+        for name in value(known, TRAINING, "libraries") or ()
+    ]
+    if rows:
+        headings = columns(library="Library", version="Version")
+        yield ClaimTable(title="Made with", columns=headings, rows=tuple(rows))
 
 
 def data(known: Artefacts) -> Iterator[Sentence]:

@@ -32,6 +32,9 @@ ORIGIN, SPLIT, TRAINING, PERFORMANCE, FAIRNESS, EXPLANATION, REASONS, VERDICT, R
     )
 )
 CARD_TEXT = paths.CARD_TEXT.as_posix()
+"""The `card.yaml` that was signed with the version."""
+PRESENT_CARD_TEXT = f"present/{CARD_TEXT}"
+"""The project's `card.yaml` when the file is made: what it states may be newer than the version."""
 BUNDLE = "composed/evidence-bundle.json"
 LEDGER = "composed/ledger.json"
 COMPLIANCE = "composed/compliance.json"

@@ -46,20 +46,23 @@ TOPICS: Mapping[TechnicalTopic, str] = {
 
 def of_topic(topic: TechnicalTopic, known: Artefacts, subject: Subject) -> Iterator[Sentence]:
     """What is stated about a topic, or the gap in its place."""
-    yield from _statements((KEY, topic), TOPICS[topic], known, subject)
+    yield from _statements(sources.PRESENT_CARD_TEXT, (KEY, topic), TOPICS[topic], known, subject)
 
 
 def of_card(section: str, what: str, known: Artefacts, subject: Subject) -> Iterator[Sentence]:
     """What is stated in a section of the model card, or the gap in its place."""
-    yield from _statements((section,), what, known, subject)
+    yield from _statements(sources.CARD_TEXT, (section,), what, known, subject)
 
 
-def _statements(keys: tuple[str, ...], what: str, known: Artefacts, subject: Subject) -> Iterator[Sentence]:
-    command = f"write `{'.'.join(keys)}` in {sources.CARD_TEXT}"
-    listed = enumerate(sources.items(known, sources.CARD_TEXT, *keys))
+def _statements(
+    file: str, keys: tuple[str, ...], what: str, known: Artefacts, subject: Subject
+) -> Iterator[Sentence]:
+    rerun = ", then `clearance run`" if file == sources.CARD_TEXT else ""
+    command = f"write `{'.'.join(keys)}` in {sources.CARD_TEXT}" + rerun
+    listed = enumerate(sources.items(known, file, *keys))
     written = [(index, item) for index, item in listed if _is_whole(item)]
     stated = [(index, item) for index, item in written if _day_of(item) <= subject.day]
-    model = measured.value(known, sources.CARD_TEXT, "model")
+    model = measured.value(known, file, "model")
     if not stated:
         late = f"; what is in {sources.CARD_TEXT} was stated after {subject.day}" if written else ""
         yield Gap(what=f"nobody has stated {what}{late}", command=command)
@@ -72,8 +75,8 @@ def _statements(keys: tuple[str, ...], what: str, known: Artefacts, subject: Sub
             text=item["text"],
             by=item["by"],
             on=item["on"],
-            source=Reference(artefact=sources.CARD_TEXT, pointer=artefacts.pointer(*keys, index)),
-            digest=known[sources.CARD_TEXT].sha256,
+            source=Reference(artefact=file, pointer=artefacts.pointer(*keys, index)),
+            digest=known[file].sha256,
         )
         days = subject.valid_days
         if days is not None and subject.day - _day_of(item) > dt.timedelta(days=days):

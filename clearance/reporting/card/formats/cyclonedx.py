@@ -26,13 +26,12 @@ _PLACED = {"intended_use", "out_of_scope", "limits", "ethical_considerations"}
 
 
 def render(card: CardDocument, known: Artefacts, lock: str) -> str:
-    """The BOM as JSON. Raises IntegrityError when it is not a CycloneDX 1.6 document."""
-    text = json.dumps(_bom(card, known, lock), ensure_ascii=False, indent=1) + "\n"
-    _ensure_valid(text)
-    return text
+    """The BOM as JSON."""
+    return json.dumps(_bom(card, known, lock), ensure_ascii=False, indent=1) + "\n"
 
 
-def _ensure_valid(text: str) -> None:
+def ensure_valid(text: str) -> None:
+    """Raise IntegrityError unless the text is a CycloneDX 1.6 document, by the strict schema."""
     from cyclonedx.schema import SchemaVersion  # only where a BOM is made
     from cyclonedx.validation.json import JsonStrictValidator
 

@@ -66,11 +66,10 @@ SCHEMA = {
 
 
 def render(card: CardDocument, known: Artefacts) -> str:
-    """The README. Raises IntegrityError when its metadata are not what the Hub reads."""
+    """The README."""
     measured = [*figures.of_rules(card, known), *figures.without_rule(card, known)]
     of_model = [figure for figure in measured if figure.section in _SECTIONS and figure.value is not None]
     metadata = _metadata(card, of_model)
-    schema_check.ensure(metadata, SCHEMA, "the Hugging Face Hub")
     lines = [
         "---",
         yaml.dumps(metadata).rstrip("\n"),
@@ -84,6 +83,12 @@ def render(card: CardDocument, known: Artefacts) -> str:
         *(f"- {line}" for line in not_carried_over(measured)),
     ]
     return "\n".join(lines) + "\n"
+
+
+def ensure_valid(text: str) -> None:
+    """Raise IntegrityError unless the metadata of the README are what the Hub reads."""
+    metadata = yaml.loads(text.split("\n---\n", 1)[0].removeprefix("---\n"))
+    schema_check.ensure(metadata, SCHEMA, "the Hugging Face Hub")
 
 
 def not_carried_over(measured: list[Figure]) -> Iterator[str]:

@@ -52,16 +52,21 @@ def _table(table: ClaimTable) -> Iterator[str]:
     yield f"|{'---|' * len(table.columns)}"
     for row in table.rows:
         if isinstance(row, DerivedClaim):
-            cells = [literal(row.values[column.value]) for column in table.columns]
+            cells = [_inline(row.values[column.value]) for column in table.columns]
         else:
-            cells = [literal(terminal.words(row)), *[""] * (len(table.columns) - 1)]
+            cells = [_inline(terminal.words(row)), *[""] * (len(table.columns) - 1)]
         yield f"| {' | '.join(cells)} |"
 
 
 def literal(text: str) -> str:
-    """Text that Markdown shows as it is, on one line."""
+    """Text that Markdown shows as it is, on one line, where a line begins."""
+    return _FIRST.sub(_escape_first, _inline(text))
+
+
+def _inline(text: str) -> str:
+    """The same within a line."""
     escaped = _ACTIVE.sub(r"\\\1", foreign_text.inert(text))
-    return _FIRST.sub(_escape_first, _LINK.sub(lambda match: f"{match[0][:-1]}\\{match[0][-1]}", escaped))
+    return _LINK.sub(lambda match: f"{match[0][:-1]}\\{match[0][-1]}", escaped)
 
 
 def _escape_first(match: re.Match[str]) -> str:

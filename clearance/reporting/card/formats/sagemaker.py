@@ -83,11 +83,14 @@ SCHEMA = _object(
 
 
 def render(card: CardDocument, known: Artefacts) -> str:
-    """The content as JSON. Raises IntegrityError when it is not what SageMaker reads."""
+    """The content as JSON."""
     cut: list[str] = []
-    content = _content(card, known, cut)
-    schema_check.ensure(content, SCHEMA, "Amazon SageMaker")
-    return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+    return json.dumps(_content(card, known, cut), ensure_ascii=False, indent=1) + "\n"
+
+
+def ensure_valid(text: str) -> None:
+    """Raise IntegrityError unless the text is content that SageMaker reads."""
+    schema_check.ensure(json.loads(text), SCHEMA, "Amazon SageMaker")
 
 
 def _content(card: CardDocument, known: Artefacts, cut: list[str]) -> dict[str, Any]:
