@@ -46,13 +46,14 @@ def read(root: Path, number: int | None = None, at: dt.datetime | None = None) -
     with session.open_read_only(root) as reader:
         moment = at or reader.now()
         until = LedgerUntil.of(reader.entries(name), name, moment)
-        version = number if number is not None else _default(until)
+        version = number if number is not None else default_version(until)
         if version_record.find_proposal(until.entries, version) is None:
             raise faults.NOT_PROPOSED_THEN(version=version, name=name, at=moment.isoformat())
         return _read(reader, registry.connect(), until, version)
 
 
-def _default(until: LedgerUntil) -> int:
+def default_version(until: LedgerUntil) -> int:
+    """The champion of that time, else the newest candidate. Raises ConfigurationError where there is none."""
     if tenure := ledger.champion_at(until.entries, until.model, until.at):
         return tenure.version
     proposed = [
