@@ -17,12 +17,12 @@ from pathlib import Path
 
 from clearance import files, stage
 from clearance.documents.table_look_document import TableLook
-from clearance.monitoring import evidently_page, table_look, tables
-from clearance.monitoring.tables import Table
+from clearance.monitoring.batch import evidently_page, table_look, tables
+from clearance.monitoring.batch.tables import Table
 from clearance.policy import alarm_budget, policy_file
 from clearance.policy.limit import Limit
 from clearance.policy.monitoring_terms import LiveRule, MonitoringTerms, Period
-from clearance.reporting import table_look_text
+from clearance.reporting.monitoring import table_look_text
 from tasks import faults
 
 ARGUMENTS = (

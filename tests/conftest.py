@@ -39,6 +39,7 @@ GOVERNANCE = (
     *("test_release.py", "test_rollback.py", "test_samples.py", "test_tampering.py", "test_track.py"),
     *(
         "test_monitoring_overview.py",
+        "test_preregistration.py",
         "test_prometheus.py",
         "test_served_champion.py",
         "test_shadow.py",

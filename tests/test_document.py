@@ -134,14 +134,15 @@ def test_nothing_is_loaded_and_nothing_runs(tmp_path: Path) -> None:
     assert policy.startswith("default-src 'none'; img-src data:; style-src 'unsafe-inline'")
 
 
-def test_the_figures_are_in_the_page_with_a_text_for_those_who_do_not_see_them(tmp_path: Path) -> None:
-    images = reported.Parsed(reported.page(reported.write(tmp_path, reported.documents()))).of("img")
-    assert [of["alt"] for of in images] == [
-        "ROC curve; ROC AUC 0.812 (0.750 to 0.880)",
-        "odd",
-        "Contributions, one dot per row; rows 31",
+def test_charts_and_pictures_have_a_text_for_those_who_do_not_see_them(tmp_path: Path) -> None:
+    parsed = reported.Parsed(reported.page(reported.write(tmp_path, reported.documents())))
+    assert [of["aria-label"] for of in parsed.of("svg") if of.get("class") == "chart"] == [
+        "Calibration: calibration error not measured",
+        "ROC curve: ROC AUC 0.812 (0.750 to 0.880)",
+        "Precision and recall: average precision not measured",
     ]
-    assert all(str(of["src"]).startswith("data:image/svg+xml;base64,") for of in images)
+    assert [of["alt"] for of in parsed.of("img")] == ["odd", "Contributions, one dot per row"]
+    assert all(str(of["src"]).startswith("data:image/svg+xml;base64,") for of in parsed.of("img"))
 
 
 def test_the_same_evidence_gives_the_same_bytes_in_any_process(tmp_path: Path) -> None:
@@ -408,7 +409,7 @@ def test_one_candidate_is_said_to_be_one_and_there_is_no_picture(tmp_path: Path)
     assert "One candidate was trained: there was nothing to choose from." in text
     assert "On tune rows its point values break parity by race (0.140, 0.0400 outside the limit)." in text
     assert "Selection rule" not in text
-    assert not any("disparity" in str(of["alt"]) for of in reported.Parsed(reported.page(root)).of("img"))
+    assert "demographic parity difference: 1 candidate" not in reported.page(root)
 
 
 def many(*candidates: dict[str, Any], **choice: Any) -> dict[str, dict[str, Any]]:
@@ -428,7 +429,7 @@ def test_many_candidates_are_told_with_the_rule_the_picture_and_the_chosen_one(t
     }
     left_out |= {"mitigation": "threshold_optimizer", "fitted": False, "why": "which the policy forbids"}
     reports = many(*candidates, left_out, rules_not_measured_on_tune_rows=["parity by race & sex"])
-    html = reported.page(reported.write(tmp_path, reports, pareto=True))
+    html = reported.page(reported.write(tmp_path, reports, points=reported.TWO_CANDIDATES))
     text = section(html, "Model")
     assert "3 candidates were tried. Selection rule: of the candidates that keep every rule" in text
     assert "Number 2 (LogisticRegression, reweighing) was chosen: the highest utility" in text
@@ -438,14 +439,16 @@ def test_many_candidates_are_told_with_the_rule_the_picture_and_the_chosen_one(t
     assert row.startswith("3 LogisticRegression")
     assert "threshold_optimizer none" in row
     assert sum(of.get("class") == "chosen" for of in parsed.of("tr")) == 1
-    assert "Utility against disparity of the candidates" in [of["alt"] for of in parsed.of("img")]
+    title = "Balanced accuracy against demographic parity difference: 2 candidates"
+    assert title in [of.get("aria-label") for of in parsed.of("svg")]
+    assert "2 LogisticRegression, reweighing 0.140 0.710 chosen, on the line" in parsed.texts("tr")
     assert "The ringed one was chosen" in text
 
 
 def test_candidates_of_which_nothing_can_be_drawn_have_no_picture_and_a_reason(tmp_path: Path) -> None:
     reports = many(reported.candidate("none", None), reported.candidate("reweighing", 0.71, chosen=True))
     text = text_of(reported.write(tmp_path, reports), "Model")
-    assert "No figure: fewer than two candidates have both a utility and a disparity." in text
+    assert "No chart: fewer than two candidates have both a utility and a disparity." in text
 
 
 def test_before_and_after_mitigation_stand_side_by_side(tmp_path: Path) -> None:

@@ -27,8 +27,9 @@ from clearance import files
 from clearance.documents.measurement import Outcome
 from clearance.documents.table_look_document import TableLook
 from clearance.errors import ClearanceError, ExitCode
-from clearance.monitoring import bins, evidently_page, tables
 from clearance.monitoring import faults as monitoring_faults
+from clearance.monitoring.batch import evidently_page, tables
+from clearance.monitoring.counting import bins
 from tasks import faults, monitor
 
 ROOT = Path(__file__).parents[1]
@@ -608,7 +609,7 @@ def test_a_page_that_cannot_be_made_is_an_error(run: Run, monkeypatch: pytest.Mo
 
 ALONE = """
 import socket, sys
-from clearance.monitoring import evidently_page
+from clearance.monitoring.batch import evidently_page
 from tasks import monitor
 sys.addaudithook(evidently_page._refuse_network)
 sys.argv = ["tasks.monitor", *sys.argv[1:]]

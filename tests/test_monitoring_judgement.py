@@ -15,7 +15,7 @@ from clearance.documents.baseline_document import FeatureBins
 from clearance.documents.look_document import LiveFinding
 from clearance.documents.measurement import Outcome
 from clearance.monitoring import judgement
-from clearance.monitoring.effects import Hypothesis
+from clearance.monitoring.figures.effects import Hypothesis
 from clearance.monitoring.statistics import distribution, normal
 from clearance.monitoring.statistics.normal import NormalEffect
 from clearance.monitoring.statistics.reference import ReferenceCounts

@@ -17,10 +17,11 @@ from prometheus_client.registry import CollectorRegistry
 
 from clearance import cli, paths
 from clearance.errors import ClearanceError, ExitCode
-from clearance.monitoring import alerts, overview, run, store
+from clearance.monitoring import alerts, overview, run
 from clearance.monitoring import metrics as monitor_metrics
 from clearance.monitoring.alerts.actions import Actions
 from clearance.monitoring.alerts.alert import IntentKind
+from clearance.monitoring.counting import store
 from clearance.monitoring.metrics import Incidents, MonitorMetrics
 from clearance.monitoring.overview import Subject
 from clearance.policy.monitoring_terms import ReportDeadline

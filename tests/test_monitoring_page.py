@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 
 from clearance.documents.look_document import Look
 from clearance.documents.measurement import Outcome
-from clearance.reporting import monitoring_page, trends
-from clearance.reporting.monitoring_page import AlertLine, IncidentLine, Monitored
-from clearance.reporting.trends import Standing
+from clearance.reporting.monitoring import monitoring_page, trends
+from clearance.reporting.monitoring.monitoring_page import AlertLine, IncidentLine, Monitored
+from clearance.reporting.monitoring.trends import Standing
 from tests.support import browser
 from tests.support import year_of_looks as looks
 from tests.support.browser import CHROMIUM

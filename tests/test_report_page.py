@@ -23,7 +23,7 @@ def page(tmp_path: Path) -> Path:
     documents = reported.documents(reported.DIGITS["gap"])
     first = reported.candidate("none", 0.75)
     documents["training"]["candidates"].insert(0, first)
-    files.write_text(path, reported.page(reported.write(tmp_path, documents, pareto=True)))
+    files.write_text(path, reported.page(reported.write(tmp_path, documents, points=reported.TWO_CANDIDATES)))
     return path
 
 

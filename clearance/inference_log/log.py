@@ -13,15 +13,23 @@ from typing import Any, cast
 from clearance import foreign_text
 from clearance.inference_log import database, faults, reading, records, retention, verification
 from clearance.inference_log import seals as seals_
-from clearance.inference_log.reading import LoggedDecision
+from clearance.inference_log.reading import DecisionRange, LoggedDecision
 from clearance.inference_log.records import Record
 from clearance.inference_log.retention import Due
 from clearance.inference_log.seals import LedgerAccess, SealedSegment, Seals
 from clearance.inference_log.spool import SpoolSettings
-from clearance.inference_log.store import DatabaseStore, SpoolingStore, SubjectRecords, count_subject, opened
+from clearance.inference_log.store import (
+    DatabaseStore,
+    LogDatabase,
+    SpoolingStore,
+    SubjectRecords,
+    count_subject,
+    opened,
+)
 from clearance.inference_log.transaction import Append, Erase, Look, Receipt, Request, Stored
 from clearance.inference_log.verification import InferenceLogReport
 from clearance.inference_log.worker import Worker
+from clearance.ledger import times
 from clearance.policy.inference_log_terms import RetentionPeriod
 
 PATIENCE = 5.0
@@ -126,11 +134,23 @@ class InferenceLog:
         """
         _ensure_reason(reader, reason)
         with self.store.opened() as log:
-            unread = reading.range_after(log, after)
-            if unread is None:
-                return
+            yield from self._noted(log, reading.range_after(log, after), reader, reason)
+
+    def decisions_taken(
+        self, *, start: dt.datetime, end: dt.datetime, reader: str, reason: str
+    ) -> Iterator[LoggedDecision]:
+        """Every decision that the log took from `start` until before `end`, as by `decisions`."""
+        _ensure_reason(reader, reason)
+        with self.store.opened() as log:
+            taken = reading.range_taken(log, times.stamp(start), times.stamp(end))
+            yield from self._noted(log, taken, reader, reason)
+
+    def _noted(
+        self, log: LogDatabase, unread: DecisionRange | None, reader: str, reason: str
+    ) -> Iterator[LoggedDecision]:
+        if unread is not None:
             self._note_read(unread.last_id, reader, f"{reason}: {unread.count} decisions up to this one")
-            yield from reading.decisions(log, after, unread.last)
+            yield from reading.decisions(log, unread.after, unread.last)
 
     def find(
         self, *, ids: Sequence[str] = (), subjects: Sequence[str] = (), reader: str, reason: str

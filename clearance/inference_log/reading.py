@@ -21,7 +21,10 @@ PAGE = 1_000
 _TOGETHER = 500
 _ROWS = f"SELECT {', '.join(database.RECORD_COLUMNS)} FROM {database.RECORDS}"  # noqa: S608
 _KEYS = f"SELECT number, pseudonym, wrapped FROM {database.KEYS}"  # noqa: S608
-_DECISIONS = f"FROM {database.RECORDS} WHERE kind = '{RecordKind.INFERENCE}' AND sequence > ?"
+_RANGE = (
+    f"SELECT COUNT(*), MIN(sequence), MAX(sequence) FROM {database.RECORDS} "  # noqa: S608
+    f"WHERE kind = '{RecordKind.INFERENCE}'"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,20 +43,34 @@ class LoggedDecision:
 
 @dataclass(frozen=True, kw_only=True)
 class DecisionRange:
-    """The decisions after a sequence number: how many, the sequence number and id of the last."""
+    """Decisions: how many, the sequence number after which they begin, and that of the last, with its id."""
 
     count: int
+    after: int
     last: int
     last_id: str
 
 
 def range_after(log: LogDatabase, after: int) -> DecisionRange | None:
     """The decisions after the sequence number `after`; None where there is none."""
-    count, last = log.connection.rows(f"SELECT COUNT(*), MAX(sequence) {_DECISIONS}", (after,))[0]
+    return _range(log, "sequence > ?", (after,))
+
+
+def range_taken(log: LogDatabase, start: str, end: str) -> DecisionRange | None:
+    """The decisions that the log took from `start` until before `end`; None where there is none.
+
+    The log's time never goes back, so they are all between the first and the last of them.
+    """
+    return _range(log, "at >= ? AND at < ?", (start, end))
+
+
+def _range(log: LogDatabase, condition: str, values: tuple[object, ...]) -> DecisionRange | None:
+    count, first, last = log.connection.rows(f"{_RANGE} AND {condition}", values)[0]
     if not count:
         return None
     query = f"SELECT id FROM {database.RECORDS} WHERE sequence = ?"  # noqa: S608
-    return DecisionRange(count=count, last=last, last_id=str(log.connection.rows(query, (last,))[0][0]))
+    last_id = str(log.connection.rows(query, (last,))[0][0])
+    return DecisionRange(count=count, after=first - 1, last=last, last_id=last_id)
 
 
 def decisions(log: LogDatabase, after: int, last: int) -> Iterator[LoggedDecision]:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from clearance import wording
 from clearance.documents.look_document import LiveFinding
 from clearance.documents.measurement import Outcome
-from clearance.monitoring import effects
-from clearance.monitoring.effects import Effect, Hypothesis
+from clearance.monitoring.figures import effects
+from clearance.monitoring.figures.effects import Effect, Hypothesis
 
 CONFIDENCE = 0.95
 """The confidence of the interval that is printed, and that a pass needs."""

@@ -23,14 +23,16 @@ from clearance import wording
 from clearance.documents.baseline_document import BaselineDocument
 from clearance.documents.look_document import LiveFinding, Look
 from clearance.documents.measurement import Outcome
-from clearance.monitoring import fairness, judgement, labels_in, largest_change, measure, sums, windows
-from clearance.monitoring.estimated import Labelled
+from clearance.monitoring import judgement, measure
+from clearance.monitoring.counting import sums, windows
+from clearance.monitoring.counting.store import CountedDay, VersionKey
+from clearance.monitoring.counting.window_counts import WindowCounts
+from clearance.monitoring.counting.windows import HOUR, Span
+from clearance.monitoring.figures import fairness, label_coverage, largest_change
+from clearance.monitoring.figures.estimated_performance import Labelled
 from clearance.monitoring.measure import LiveEvidence
 from clearance.monitoring.season import References
-from clearance.monitoring.store import CountedDay, VersionKey
 from clearance.monitoring.watched_version import JudgingPolicy
-from clearance.monitoring.window_counts import WindowCounts
-from clearance.monitoring.windows import HOUR, Span
 from clearance.policy import alarm_budget
 from clearance.policy import judgement as policy_judgement
 from clearance.policy.monitoring_terms import LiveRule, MonitoringTerms
@@ -108,7 +110,7 @@ def due_bases(
     if "decisions" not in made:
         yield "decisions"
     if "labels" not in made and _labels_expected(window.span, terms, now):
-        if labels_in.coverage(window.counts).are_in(terms.label_share):
+        if label_coverage.coverage(window.counts).are_in(terms.label_share):
             yield "labels"
         elif "unlabelled" not in made:
             yield "unlabelled"

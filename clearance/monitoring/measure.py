@@ -14,12 +14,14 @@ import numpy as np
 from clearance.documents.baseline_document import BaselineDocument, FeatureBins, FeatureReference
 from clearance.documents.look_document import Window
 from clearance.inference_log.records import FAVOURABLE, UNFAVOURABLE
-from clearance.monitoring import bins, figures, season
-from clearance.monitoring.data_quality import ExactCount, UnitFactor
-from clearance.monitoring.effects import Effect, Hypothesis
-from clearance.monitoring.estimated import Labelled
+from clearance.monitoring import season
+from clearance.monitoring.counting import bins
+from clearance.monitoring.counting.window_counts import Counts, WindowCounts
+from clearance.monitoring.figures import rule_effects
+from clearance.monitoring.figures.data_quality import ExactCount, UnitFactor
+from clearance.monitoring.figures.effects import Effect, Hypothesis
+from clearance.monitoring.figures.estimated_performance import Labelled
 from clearance.monitoring.statistics import distribution, normal, rates
-from clearance.monitoring.window_counts import Counts, WindowCounts
 from clearance.policy.monitoring_terms import LiveRule, MonitoringTerms
 
 SCORE, DECISION = "score", "decision"
@@ -49,7 +51,7 @@ def rules_in_force(terms: MonitoringTerms, day: dt.date, *, labels: bool) -> tup
 
 def estimates(terms: MonitoringTerms) -> bool:
     """Whether a rule reads an estimate of performance, which labels of earlier windows check."""
-    return any(rule.metric.startswith(figures.ESTIMATED) for rule in terms.rules)
+    return any(rule.metric.startswith(rule_effects.ESTIMATED) for rule in terms.rules)
 
 
 def hypotheses(rules: Sequence[LiveRule], evidence: LiveEvidence) -> tuple[Hypothesis, ...]:
@@ -71,8 +73,8 @@ def _effects(rule: LiveRule, evidence: LiveEvidence) -> Iterator[tuple[str | Non
         for name in _named_features(rule, baseline):
             if name not in baseline.features or baseline.features[name].bins.kind == "number":
                 yield name, _unit_factor(name, counts, baseline)
-    elif figures.reads(rule.metric):
-        yield from figures.effects_of(rule, counts, baseline, evidence.terms, evidence.labelled)
+    elif rule_effects.reads(rule.metric):
+        yield from rule_effects.effects_of(rule, counts, baseline, evidence.terms, evidence.labelled)
     else:
         yield None, normal.undefined(_NOT_FROM_COUNTS, counts.rows)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from clearance import wording
 from clearance.monitoring.run import MonitorRun
-from clearance.reporting import look_summary
+from clearance.reporting.monitoring import look_summary
 
 
 def lines(result: MonitorRun, *, every_finding: bool = False) -> Iterator[str]:

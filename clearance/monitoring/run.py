@@ -27,22 +27,13 @@ from clearance.feature_store import FeatureSettings
 from clearance.inference_log import InferenceLog
 from clearance.inference_log.reading import LoggedDecision
 from clearance.ledger import times
-from clearance.monitoring import (
-    alerts,
-    counting,
-    database,
-    faults,
-    looking,
-    measure,
-    store,
-    watched_version,
-    windows,
-)
-from clearance.monitoring.counting import Decided, Seen
+from clearance.monitoring import alerts, faults, looking, measure, watched_version
+from clearance.monitoring.counting import database, decision_counts, store, windows
+from clearance.monitoring.counting.decision_counts import Decided, Seen
+from clearance.monitoring.counting.store import VersionHour, VersionKey
+from clearance.monitoring.counting.window_counts import Groups, WindowCounts
 from clearance.monitoring.looking import CountedWindow, Watched
-from clearance.monitoring.store import VersionHour, VersionKey
 from clearance.monitoring.watched_version import JudgingPolicy, WatchedVersion
-from clearance.monitoring.window_counts import Groups, WindowCounts
 from clearance.policy import judgement, policy_file
 from clearance.policy.monitoring_terms import MonitoringTerms
 from clearance.promotion import inference_trail, monitoring_policy, session, version_record
@@ -226,7 +217,7 @@ def _grouping(opened: feature_store.Store) -> Callable[[str | None, dt.datetime]
         known: Mapping[str, str | None] = {}
         if entity is not None:
             known = opened.protected(entity, at)
-        return counting.grouped(known, opened.attributes)
+        return decision_counts.grouped(known, opened.attributes)
 
     return groups
 
@@ -266,7 +257,7 @@ def count_batch(
         elif not is_own(monitor, decision):
             odd["name a version by another evidence digest than it has; they are not counted"] += 1
         else:
-            hour = counting.hour_of(decision)
+            hour = decision_counts.hour_of(decision)
             if hour != windows.hour_of(decision.inference.time):
                 odd["state a time that cannot be; they count when the log took them"] += 1
             elif windows.hour_of(times.parse(decision.at)) - hour > LATE:
@@ -277,7 +268,7 @@ def count_batch(
     return {
         VersionHour(version=number, content=monitor.version(number).content, hour=hour): part
         for number, decided in of_version.items()
-        for hour, part in counting.count(
+        for hour, part in decision_counts.count(
             monitor.version(number), decided, monitor.seen.setdefault(number, {})
         ).items()
     }

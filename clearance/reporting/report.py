@@ -19,6 +19,7 @@ from clearance.documents import catalogue, codec, group_names, metric_catalogue
 from clearance.documents.evidence_document import Evidence, UnusableDocument
 from clearance.documents.fairness_document import FairnessDocument
 from clearance.documents.origin_document import OriginDocument
+from clearance.documents.performance_document import PerformanceDocument
 from clearance.documents.training_document import TrainingDocument
 from clearance.documents.validation_document import ValidationDocument
 from clearance.documents.verdict_document import RuleFinding, VerdictDocument
@@ -34,6 +35,7 @@ from clearance.reporting import (
     impact_table,
     rate_plot,
 )
+from clearance.reporting.charts import chart_points, curves, drawing, pareto
 
 FIGURES = (paths.TRAIN_FIGURES, paths.EVALUATE_FIGURES, paths.EXPLAIN_FIGURES)
 
@@ -42,7 +44,6 @@ SMALL_GROUP = 30
 
 OUTCOMES = headline.VERDICTS | {"fail": "Fail", "reported": "Reported"}
 
-_PICTURES = ("roc", "precision_recall", "calibration")
 _MEDIA = {".svg": "image/svg+xml", ".png": "image/png"}
 _TEMPLATES = Path(__file__).parent / "templates"
 _STRIP_WIDTH = 160.0
@@ -60,6 +61,8 @@ class Figure:
 class ReportEvidence:
     """Everything that the page is made from.
 
+    `points` are what its charts are drawn from; `figures` are pictures for which no document has the numbers.
+
     `documents` are the evidence documents by name; one that was not written, is unreadable or is about
     another model appears as blocked or stale, with the reason. `digests` maps each file and folder that was
     read to its SHA-256.
@@ -68,6 +71,7 @@ class ReportEvidence:
     verdict: VerdictDocument
     origin: OriginDocument | UnusableDocument
     documents: Mapping[str, Evidence]
+    points: chart_points.ChartPoints
     figures: Mapping[str, tuple[Figure, ...]]
     digests: Mapping[str, str]
 
@@ -102,6 +106,7 @@ def read(root: Path) -> ReportEvidence:
         documents={
             name: project_verdict.unless_stale(document, model) for name, document in documents.items()
         },
+        points=chart_points.read(root),
         figures={folder.name: _figures(root / folder) for folder in FIGURES},
         digests=dict(recorded) | {path.as_posix(): files.sha256(root / path) for path in rest},
     )
@@ -123,7 +128,7 @@ def _origin(root: Path) -> OriginDocument | UnusableDocument:
 
 
 def _figures(folder: Path) -> tuple[Figure, ...]:
-    pictures = sorted((path for path in folder.glob("*") if path.suffix in _MEDIA), key=_position)
+    pictures = sorted(path for path in folder.glob("*") if path.suffix in _MEDIA)
     return tuple(
         Figure(
             name=path.stem,
@@ -131,11 +136,6 @@ def _figures(folder: Path) -> tuple[Figure, ...]:
         )
         for path in pictures
     )
-
-
-def _position(path: Path) -> tuple[int, str]:
-    """Where a picture appears on the page: the known ones in their order, then others by name."""
-    return _PICTURES.index(path.stem) if path.stem in _PICTURES else len(_PICTURES), path.name
 
 
 def render(evidence: ReportEvidence, data: params.Data, declared: data_contract.DataContract) -> str:
@@ -170,6 +170,8 @@ def render(evidence: ReportEvidence, data: params.Data, declared: data_contract.
             brief=[headline.in_brief(finding) for finding in headline.deciding_findings(shown)],
             causes=causes.of(shown.findings),
             findings=[codec.write(finding) for finding in sorted(shown.findings, key=headline.worst_first)],
+            charts=_charts(evidence),
+            draw=drawing.draw,
             plots=_plots(evidence),
             remedy=_remedies(evidence),
             titled=titled,
@@ -220,6 +222,18 @@ def _plots(evidence: ReportEvidence) -> dict[str, list[rate_plot.Plot]]:
     order = [finding.attribute for finding in worst if finding.attribute and rate_plot.rates_read(finding)]
     names = dict.fromkeys(name for name in (*order, *fairness.groups) if name and name in fairness.groups)
     return {name: rate_plot.draw(fairness, worst, name) for name in names}
+
+
+def _charts(evidence: ReportEvidence) -> dict[str, tuple[drawing.Chart, ...]]:
+    """The charts by the section that shows them."""
+    performance, training = evidence.documents["performance"], evidence.documents["training"]
+    points = evidence.points
+    charts: dict[str, tuple[drawing.Chart, ...]] = {"performance": (), "choice": ()}
+    if isinstance(performance, PerformanceDocument):
+        charts["performance"] = curves.draw(points, performance)
+    if isinstance(training, TrainingDocument) and training.utility is not None:
+        charts["choice"] = pareto.draw(points.candidates, training.utility)
+    return charts
 
 
 def _remedies(evidence: ReportEvidence) -> dict[str, str]:

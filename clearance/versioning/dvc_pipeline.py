@@ -90,6 +90,12 @@ class Pipeline:
                     due.append(name)
         return due
 
+    def is_due(self, name: str) -> bool:
+        """Whether one stage would run now; the stages it waits for must be up to date."""
+        with self._locked():
+            stage = self._stages[name]
+            return stage.has_changed() or not self._has_run(stage)
+
     def run(self, name: str, execute: Execute, *, force: bool = False) -> bool:
         """Bring one stage up to date; the stages it waits for must be.
 

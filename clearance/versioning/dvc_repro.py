@@ -53,6 +53,9 @@ class ReproducibleGraph(Protocol):
     def due(self) -> list[str]:
         """The steps that a run is going to need."""
 
+    def is_due(self, name: str) -> bool:
+        """Whether one step would run now; those it waits for must be up to date."""
+
     def run(self, name: str, execute: Callable[[str], None], *, force: bool = False) -> bool:
         """Bring one step up to date with `execute`; return whether it ran."""
 
@@ -103,6 +106,10 @@ class WholeGraph:
     def due(self) -> list[str]:
         """Always the whole graph: DVC finds out by itself."""
         return [REPRO]
+
+    def is_due(self, name: str) -> bool:  # noqa: ARG002
+        """True: DVC finds out by itself."""
+        return True
 
     def run(self, name: str, execute: Callable[[str], None], *, force: bool = False) -> bool:  # noqa: ARG002
         """Run `dvc repro` without any cache; return True. Raises what `execute` raises."""

@@ -28,9 +28,15 @@ from clearance.versioning.stage_files import StageFiles
 from flows.runner import commands, overrides, preloaded, workspace
 from flows.runner.child_processes import ChildProcesses, OnLine, RunEnded
 
-SNAPSHOT, TRACK, RELEASE = "snapshot", "track", "release"
-EFFECTS = {name: f"python -m tasks.{name}" for name in (SNAPSHOT, TRACK, RELEASE)}
-"""The steps that touch the world: never DVC stages, run by the flow before and after the stages."""
+SNAPSHOT, PREREGISTER, TRACK, RELEASE = "snapshot", "preregister", "track", "release"
+EFFECTS = {name: f"python -m tasks.{name}" for name in (SNAPSHOT, PREREGISTER, TRACK, RELEASE)}
+"""The steps that touch the world: never DVC stages, run by the flow beside the stages."""
+
+SCORE = "score"
+"""The stage that sees the test rows first; what is judged by is recorded before it runs."""
+
+SIGNING = (PREREGISTER, RELEASE)
+"""The effects that record something in the ledger under somebody's signature."""
 
 
 _PROGRESS = stage.PROGRESS.partition("%")[0]
@@ -88,6 +94,8 @@ class RunContext:
         if due:
             current_verdict.withdraw_page(self.folder)
         expected = [command for name in due for command in pipeline.commands(name)]
+        if self.effects_after and SCORE in due:
+            expected.append(EFFECTS[PREREGISTER])
         expected += [EFFECTS[name] for name in self.effects_after]
         calls = [preloaded.module_call(command) for command in expected]
         self.children.preload(call[0] for call in calls if call)
@@ -111,6 +119,20 @@ class RunContext:
     def effects_after(self) -> list[str]:
         """The effects after the stages, in order: none where the verdict is only hypothetical."""
         return [] if project_verdict.is_what_if(self.settings.overrides) else [TRACK, RELEASE]
+
+    @property
+    def steps(self) -> dict[str, list[str]]:
+        """The steps after the snapshot, each with those it waits for, in an order that respects that."""
+        steps: dict[str, list[str]] = {}
+        for name in self.pipeline.order:
+            needed = list(self.pipeline.after[name])
+            if name == SCORE and self.effects_after:
+                steps[PREREGISTER] = needed
+                needed = [*needed, PREREGISTER]
+            steps[name] = needed
+        for effect in self.effects_after:
+            steps[effect] = list(steps)
+        return steps
 
     @property
     def retention(self) -> str:
@@ -138,9 +160,15 @@ class RunContext:
         return ran
 
     def run_effect(self, name: str, on_line: OnLine) -> bool:
-        """Run one effect; return that it ran. Raises what `commands.run` raises."""
+        """Run one effect; return whether it ran. Raises what `commands.run` raises.
+
+        A model whose test rows are scored already is not preregistered: too late.
+        """
         with self._reporting(name) as report_end:
-            variables = isolation.effect_variables(signs=name == RELEASE)
+            if name == PREREGISTER and not self.force and not self.pipeline.is_due(SCORE):
+                report_end("cached")
+                return False
+            variables = isolation.effect_variables(signs=name in SIGNING)
             self._run_command(
                 name,
                 EFFECTS[name],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -32,8 +33,36 @@ DIGITS = {
 MODEL = "a model"
 MODEL_SHA256 = artifacts.sha256_text(MODEL)
 
+POINTS: Mapping[str, Any] = {
+    "train/pareto": {"demographic_parity_difference": [], "equalized_odds_difference": []},
+    "explain/importance": [],
+    "evaluate/calibration": [
+        {"mean_score": 0.25, "favourable_rate": 0.125, "low": 0.0625, "high": 0.375, "rows": 16},
+        {"mean_score": 0.75, "favourable_rate": 0.875, "low": 0.5, "high": 1.0, "rows": 36},
+    ],
+    "evaluate/roc": [
+        {"false_positive_rate": place / 30, "true_positive_rate": (place / 30) ** 0.5} for place in range(31)
+    ],
+    "evaluate/precision_recall": [{"precision": 1 - place / 60, "recall": place / 30} for place in range(31)],
+    "evaluate/score_distribution": {"race": {"Elf": [0] * 10 + [4] * 10, "Orc": [1] * 12 + [0] * 8}},
+}
+"""The points of the charts by file; there is one candidate, so there is nothing to compare it with."""
+
+TWO_CANDIDATES = POINTS | {
+    "train/pareto": {
+        "demographic_parity_difference": [
+            {"place": 1, "label": "LogisticRegression, none", "utility": 0.75, "disparity": 0.3}
+            | {"chosen": False, "front": True},
+            {"place": 2, "label": "LogisticRegression, reweighing", "utility": 0.71, "disparity": 0.14}
+            | {"chosen": True, "front": True},
+        ],
+        "equalized_odds_difference": [],
+    }
+}
+"""The same, where two candidates can be compared."""
+
 INLINE = {"bdi", "code", "span", "strong"}
-VOID = {"meta", "link", "img", "br", "path", "circle", "rect", "use"}
+VOID = {"meta", "link", "img", "br", "path", "circle", "rect", "use", "line"}
 
 
 def measured(
@@ -224,9 +253,9 @@ def write(
     chosen: dict[str, Any] | None = None,
     source: dict[str, Any] | None = None,
     figures: bool = True,
-    pareto: bool = False,
+    points: Mapping[str, Any] = POINTS,
 ) -> Path:
-    """A project at `root` with this evidence, judged, and `pareto`, a picture; returns `root`."""
+    """A project at `root` with this evidence, judged, its pictures and the points of its charts."""
     artifacts.write_text(root / "params.yaml", yaml.safe_dump(chosen or settings()))
     artifacts.write_text(root / "policies/p.yaml", yaml.safe_dump(rules or policy()))
     origin = evidence.origin(
@@ -240,14 +269,11 @@ def write(
         artifacts.write_text(root / paths.MODEL, MODEL)
     for name, document_ in records.items():
         artifacts.write_json(root / f"reports/{name}.json", document_)
-    pictures = {"evaluate": ("roc.svg", "odd.svg"), "explain": ("beeswarm.svg",)}
-    for folder, files in {"train": ("pareto.svg",) if pareto else (), **pictures}.items():
-        place = root / "reports/figures" / folder
-        artifacts.write_json(place / "points.json", {})
-        for name in files if figures else ():
-            artifacts.write_text(
-                place / name, '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'
-            )
+    for name, content in points.items():
+        artifacts.write_json(root / f"reports/figures/{name}.json", content)
+    for name in ("evaluate/odd", "explain/beeswarm") if figures else ():
+        picture = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'
+        artifacts.write_text(root / f"reports/figures/{name}.svg", picture)
     verdict = project_verdict.judge(params.load(root / "params.yaml"), root)
     verdict.write(root)
     return root

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from clearance.monitoring import effects
+from clearance.monitoring.figures import effects
 from clearance.monitoring.statistics import change, divergence, normal, rates, reference
 from clearance.monitoring.statistics.divergence import DivergenceEffect
 from clearance.monitoring.statistics.normal import NormalEffect
