@@ -16,6 +16,7 @@ from clearance.cli import (
     incidents,
     init,
     ledger,
+    lineage,
     maintenance,
     monitoring,
     pipeline,
@@ -32,6 +33,7 @@ SECTIONS = {
     "Read the verdict": (
         verdicts.verdict,
         verdicts.report,
+        lineage.lineage,
         verdicts.judge,
         verdicts.contract_,
         verdicts.policy,
