@@ -17,6 +17,7 @@ from clearance.cli import (
     incidents,
     init,
     ledger,
+    lineage,
     maintenance,
     monitoring,
     pipeline,
@@ -34,6 +35,7 @@ SECTIONS = {
     "Read the verdict": (
         verdicts.verdict,
         verdicts.report,
+        lineage.lineage,
         verdicts.judge,
         verdicts.contract_,
         verdicts.policy,
