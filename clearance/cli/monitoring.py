@@ -55,6 +55,7 @@ def monitor(
         until=until.date() if until else None,
         policy=Path(policy_file) if policy_file else None,
     )
+    asked = request != run.Request()
     result = run.run(root, request, features=access.load(root).features, identity=identity)
     overview.write(root, result, page=page, metrics=metrics, again=request.policy is not None)
     if as_json:
@@ -69,7 +70,7 @@ def monitor(
             }
         )
     else:
-        for line in report.lines(result, every_finding=every_finding):
+        for line in report.lines(result, every_look=asked, every_finding=every_finding):
             process.echo(line)
     return result.outcome.exit_code
 
