@@ -25,9 +25,18 @@ def counted(number: int, one: str, many: str | None = None) -> str:
     return f"{count(number)} {one if number == 1 else many or f'{one}s'}"
 
 
-def percent(rate: float | None) -> str:
-    """A rate in [0, 1] as a percentage with one decimal; None, a rate over no rows, is "none"."""
-    return "none" if rate is None else f"{rate * 100:.1f}%"
+def percent(rate: float | None, beside: Iterable[float | None] = ()) -> str:
+    """A rate in [0, 1] as a percentage with one decimal; None, a rate over no rows, is "none".
+
+    More decimals are shown when rounding would move it onto or past a number of `beside`, rates like it.
+    """
+    if rate is None:
+        return "none"
+    ends = [end for end in beside if end is not None]
+    decimals = 1
+    while decimals < _MOST_DECIMALS and any(_crosses(rate, end, decimals, 100) for end in ends):
+        decimals += 1
+    return f"{rate * 100:.{decimals}f}%"
 
 
 def plain(number: float) -> str:
@@ -57,13 +66,14 @@ def measurement(measured: Mapping[str, Any], beside: Iterable[float | None] = ()
         return f"undefined: {measured.get('undefined') or 'no reason was recorded'}"
     bounds = [measured.get("low"), measured.get("high")]
     numbers = [float(value), *(float(bound) for bound in bounds if bound is not None)]
+    ends = [end for end in beside if end is not None]
     if all(number.is_integer() for number in numbers):
         words = [count(int(number)) for number in numbers]
     elif max(abs(number) for number in numbers) < _TINY:
-        words = [f"{number:.{_SIGNIFICANT - 1}e}" if number else "0" for number in numbers]
+        words = [_power_of_ten(number, ends) if number else "0" for number in numbers]
     else:
-        decimals = _decimals_that_separate(numbers, [end for end in beside if end is not None])
-        words = [_fixed(number, decimals) for number in numbers]
+        decimals = _decimals_that_separate(numbers, ends)
+        words = [_with_decimals(number, decimals, ends) for number in numbers]
     return f"{words[0]} ({words[1]} to {words[2]})" if len(words) == 3 else words[0]
 
 
@@ -101,9 +111,27 @@ def _decimals_that_separate(values: list[float], ends: list[float]) -> int:
     return decimals
 
 
-def _crosses(value: float, end: float, decimals: int) -> bool:
-    rounded = float(f"{value:.{decimals}f}")
-    return value != end and (rounded - end) * (value - end) <= 0
+def _with_decimals(value: float, decimals: int, ends: list[float]) -> str:
+    """The number with so many decimals; not rounded at all where that would still reach one of `ends`."""
+    return plain(value) if any(_crosses(value, end, decimals) for end in ends) else _fixed(value, decimals)
+
+
+def _power_of_ten(value: float, ends: list[float]) -> str:
+    """A tiny number with three significant digits, and more where those would reach one of `ends`."""
+    digits = range(_SIGNIFICANT - 1, 17)
+    texts = (f"{value:.{number}e}" for number in digits)
+    return next((text for text in texts if not any(_passes(text, value, end) for end in ends)), repr(value))
+
+
+def _crosses(value: float, end: float, decimals: int, scale: int = 1) -> bool:
+    """Whether `value`, shown times `scale` with so many decimals, reaches `end` or lies past it."""
+    return _passes(f"{value * scale:.{decimals}f}", value, end, scale)
+
+
+def _passes(text: str, value: float, end: float, scale: int = 1) -> bool:
+    """Whether `text`, which is how `value` is shown times `scale`, reaches `end` or lies past it."""
+    rounded, bound = Decimal(text), Decimal(repr(float(end))) * scale
+    return value != end and (rounded - bound) * (1 if value > end else -1) <= 0
 
 
 def _fixed(value: float, decimals: int) -> str:

@@ -21,6 +21,7 @@ from clearance.params import Fraction, Scalar, Section
 from clearance.policy.attempt_terms import AttemptTerms
 from clearance.policy.comparison_terms import ComparisonTerms
 from clearance.policy.dated import Dated, Text
+from clearance.policy.document_terms import DocumentTerms
 from clearance.policy.impact_rules import ImpactTableRules
 from clearance.policy.inference_log_terms import InferenceLogTerms
 from clearance.policy.limit import Limit
@@ -153,8 +154,9 @@ class PromotionTerms(Section):
     same. `uncommitted` allows a model whose code no commit holds. `authors_listed` requires every author to
     be in the roles file; otherwise authors could approve their own work under another name.
     `contract_pinned` requires the list of authorised policies to pin the model's data contract; a
-    demonstration never requires it. `lapsed` says what a release does when an override of the champion has
-    ended or an approval of it was withdrawn: refuse to call it well, warn, or retire the champion.
+    demonstration never requires it. `preregistered` requires the ledger to show that policy, test rows and
+    seed were set before the result was known. `lapsed` says what a release does when an override of the
+    champion has ended or an approval of it was withdrawn: refuse to call it well, warn, or retire it.
     """
 
     approvals: dict[Text, dict[Text, Annotated[int, Field(ge=1)]]] = Field(min_length=1)
@@ -165,6 +167,7 @@ class PromotionTerms(Section):
     authors_listed: bool = True
     lapsed: Literal["refuse", "warn", "retire"] = "refuse"
     contract_pinned: bool = True
+    preregistered: bool = False
 
     @model_validator(mode="after")
     def _knows_tiers(self) -> Self:
@@ -209,6 +212,7 @@ class Policy(Section):
     test_uses: TestSetLimit | None = None
     attempts: AttemptTerms | None = None
     reasons: ReasonTerms | None = None
+    documents: DocumentTerms | None = None
     serving: ServingTerms = ServingTerms()
     inference_log: InferenceLogTerms = InferenceLogTerms()
     monitoring: MonitoringTerms | None = None
@@ -241,6 +245,10 @@ class Policy(Section):
     def reasons_on(self, day: dt.date) -> ReasonTerms | None:
         """How denials are reasoned on that day; None where the policy does not say."""
         return self.reasons if self.reasons is not None and self.reasons.in_force(day) else None
+
+    def documents_on(self, day: dt.date) -> DocumentTerms | None:
+        """What the card of a version must hold on that day; None where the policy does not say."""
+        return self.documents if self.documents is not None and self.documents.in_force(day) else None
 
     def spends(self, day: dt.date) -> bool:
         """Whether it spends its level over attempts on that day."""

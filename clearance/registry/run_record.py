@@ -24,7 +24,7 @@ from clearance.documents.training_document import (
 )
 from clearance.documents.verdict_document import VerdictDocument
 from clearance.reporting import headline, summary
-from clearance.versioning import lineage
+from clearance.versioning import pipeline_state
 
 D = TypeVar("D", bound=MeasuredDocument)
 
@@ -34,7 +34,7 @@ _LONGEST_KEY = 250
 _LONGEST_NOTE = 8000
 
 
-def record(verified: lineage.Lineage, settings: params.Params) -> registry.RunRecord:
+def record(verified: pipeline_state.PipelineState, settings: params.Params) -> registry.RunRecord:
     """The run of the execution whose files are `verified`.
 
     Raises IntegrityError when a document is missing, has changed since, or does not fit its schema.
@@ -44,7 +44,8 @@ def record(verified: lineage.Lineage, settings: params.Params) -> registry.RunRe
     verdict = VerdictDocument.from_json(verified.read_json(paths.VERDICT.as_posix()))
     model = registry.describe_model(verified)
     reports = [path for path in verified.outs if path.startswith(f"{paths.REPORTS}/")]
-    names = [*(path.as_posix() for path in _FILES), settings.policy.file, *reports]
+    stated = [path for path in verified.deps if path == paths.CARD_TEXT.as_posix()]
+    names = [*(path.as_posix() for path in _FILES), settings.policy.file, *stated, *reports]
     return registry.RunRecord(
         experiment=settings.experiment,
         fingerprint=verified.fingerprint,
@@ -81,7 +82,7 @@ def attempt_facts(
     )
 
 
-def _document(verified: lineage.Lineage, kind: type[D]) -> D | BlockedDocument:
+def _document(verified: pipeline_state.PipelineState, kind: type[D]) -> D | BlockedDocument:
     return kind.from_json(verified.read_json(kind.path.as_posix()))
 
 

@@ -25,7 +25,7 @@ _ABSENT = object()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lineage:
+class PipelineState:
     """A project whose files are what its lock file and its verdict say.
 
     `fingerprint` is 64 hex digits over the content of everything named here, parameters and commands
@@ -92,7 +92,7 @@ class _Declared(BaseModel):
 _Read = Callable[[str], digests.Digest]
 
 
-def verify(root: Path) -> Lineage:
+def verify(root: Path) -> PipelineState:
     """Read and hash all that the pipeline in `root` read and wrote, and check it against its records.
 
     Raises IntegrityError that names the file or stage: a stage or a file is missing, content, command or a
@@ -111,14 +111,14 @@ def verify(root: Path) -> Lineage:
     read, settings = _reader(root, outs, deps), cache(lambda file: params.read_yaml(root / file))
     for name, stage in declared.items():
         _check_stage(name, stage, locked[name], read, settings)
-    lineage = Lineage(
+    state = PipelineState(
         root=root,
         fingerprint=_fingerprint(declared, locked, outs | deps, read),
         outs={path: read(path).sha256 for path in sorted(outs)},
         deps={path: read(path).sha256 for path in sorted(deps)},
     )
-    _check_verdict(lineage, read)
-    return lineage
+    _check_verdict(state, read)
+    return state
 
 
 def locked(root: Path) -> dvc_lock.Lock:
@@ -189,16 +189,16 @@ def _check_stage(
             raise faults.PARAMETER_DIFFERS(file=file, key=key, stage=name)
 
 
-def _check_verdict(lineage: Lineage, read: _Read) -> None:
+def _check_verdict(state: PipelineState, read: _Read) -> None:
     """Raise IntegrityError unless every digest that the verdict cites is that of the file it names."""
-    verdict = lineage.read_json(VERDICT)
+    verdict = state.read_json(VERDICT)
     try:
         cited = {**verdict["evidence"], verdict["policy"]["file"]: verdict["policy"]["sha256"]}
     except (KeyError, TypeError) as error:
         raise faults.VERDICT_INCOMPLETE(path=VERDICT, reason=error) from None
     if not verdict["evidence"]:
         raise faults.VERDICT_INCOMPLETE(path=VERDICT, reason="there is none")
-    recorded_paths = {*lineage.outs, *lineage.deps}
+    recorded_paths = {*state.outs, *state.deps}
     for path, sha256 in cited.items():
         if ".." in Path(path).parts or recorded_paths.isdisjoint(map(str, (Path(path), *Path(path).parents))):
             raise faults.FOREIGN_EVIDENCE(verdict=VERDICT, path=path)
