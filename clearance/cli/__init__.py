@@ -32,6 +32,7 @@ SECTIONS = {
     "Read the verdict": (
         verdicts.verdict,
         verdicts.report,
+        verdicts.show,
         verdicts.judge,
         verdicts.contract_,
         verdicts.policy,
