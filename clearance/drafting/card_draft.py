@@ -18,8 +18,8 @@ def text(name: str) -> str:
     """The draft for the model of this name."""
     width = max(map(len, _SECTIONS))
     lines = [
-        "# What people state about the model, for its card (docs/model-card.md). A section without a sentence",
-        "# is a gap in the card. Each sentence: {text: TEXT, by: NAME, on: YYYY-MM-DD}",
+        "# What people state about the model, for its card (docs/model-card.md). Each sentence has the form",
+        "# {text: TEXT, by: NAME, on: YYYY-MM-DD}. A section without a sentence is a gap in the card.",
         f"model: {params_text.scalar(name)}",
         *(f"{key}: []{' ' * (width - len(key))}  # {meaning}" for key, meaning in _SECTIONS.items()),
     ]

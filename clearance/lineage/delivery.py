@@ -8,7 +8,6 @@ and the record of it; both have the same run, type and time, and over HTTP the s
 from __future__ import annotations
 
 import hashlib
-import logging
 import threading
 import time
 from collections.abc import Mapping
@@ -26,8 +25,6 @@ PAUSE = 10.0
 """Seconds without a try after one that failed."""
 NEVER_ACCEPTED = frozenset({400, 413, 422})
 """The answers that say that this event, sent again, is refused again."""
-
-logging.getLogger("openlineage").addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ The sources are those of the OpenLineage client, and the first that is there cou
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,7 +23,7 @@ KINDS = ("http", "file")
 """The transports of the OpenLineage client that know, when they return, that the other side has the event."""
 TOKENS = ("api_key", "jwt", "oauth2")
 _PREFIX = "OPENLINEAGE__TRANSPORT__"
-_NO_RETRIES = {"total": 0}
+_ONE_TRY = {"total": 0, "status_forcelist": []}
 
 
 class Transport(Protocol):
@@ -66,7 +67,8 @@ def connect(transport: Mapping[str, Any]) -> Transport:
     """
     from openlineage.client.transport import get_default_factory
 
-    defaults: dict[str, Any] = {"retry": _NO_RETRIES, "timeout": 5.0} if transport["type"] == "http" else {}
+    logging.getLogger("openlineage").setLevel(logging.CRITICAL + 1)  # its lines may hold a key
+    defaults: dict[str, Any] = {"retry": _ONE_TRY, "timeout": 5.0} if transport["type"] == "http" else {}
     try:
         return get_default_factory().create(defaults | dict(transport))
     except Exception as error:  # noqa: BLE001 - each transport has errors of its own; its text may hold a key

@@ -33,6 +33,7 @@ from clearance.monitoring.figures.estimated_performance import Labelled
 from clearance.monitoring.measure import LiveEvidence
 from clearance.monitoring.season import References
 from clearance.monitoring.watched_version import JudgingPolicy
+from clearance.monitoring.window_rows import WindowRows
 from clearance.policy import alarm_budget
 from clearance.policy import judgement as policy_judgement
 from clearance.policy.monitoring_terms import LiveRule, MonitoringTerms
@@ -74,13 +75,14 @@ class CountedWindow:
     """A window with its counts, and the hours in which there were decisions.
 
     `labelled` are the labelled decisions of the version until its end, groups left out; None where they are
-    those of the window.
+    those of the window. `rows` are a sample of its decisions beside reference rows, or why there is none.
     """
 
     span: Span
     counts: WindowCounts
     hours: tuple[dt.datetime, ...]
     labelled: Labelled | None = None
+    rows: WindowRows | str | None = None
 
 
 def spans(watched: Watched, terms: MonitoringTerms, now: dt.datetime) -> list[Span]:
@@ -215,6 +217,7 @@ def _findings(
         baseline=baseline,
         terms=terms,
         labelled=window.labelled,
+        rows=window.rows,
         references=watched.references(terms),
     )
     hypotheses = measure.hypotheses(rules, evidence)

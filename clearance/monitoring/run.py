@@ -11,13 +11,14 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import pandas as pd
 import sqlalchemy as sa
 
 from clearance import feature_store, files, params, paths, registry, wording
@@ -27,13 +28,14 @@ from clearance.feature_store import FeatureSettings
 from clearance.inference_log import InferenceLog
 from clearance.inference_log.reading import LoggedDecision
 from clearance.ledger import times
-from clearance.monitoring import alerts, faults, looking, measure, watched_version
+from clearance.monitoring import alerts, faults, looking, measure, watched_version, window_rows
 from clearance.monitoring.counting import database, decision_counts, store, windows
 from clearance.monitoring.counting.decision_counts import Decided, Seen
 from clearance.monitoring.counting.store import VersionHour, VersionKey
 from clearance.monitoring.counting.window_counts import Groups, WindowCounts
 from clearance.monitoring.looking import CountedWindow, Watched
 from clearance.monitoring.watched_version import JudgingPolicy, WatchedVersion
+from clearance.monitoring.window_rows import WindowRows
 from clearance.policy import judgement, policy_file
 from clearance.policy.monitoring_terms import MonitoringTerms
 from clearance.promotion import inference_trail, monitoring_policy, session, version_record
@@ -77,7 +79,10 @@ class MonitorRun:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Monitor:
-    """What a run works with. Versions are loaded and verified once; `seen` are inputs that it counted."""
+    """What a run works with. Versions are loaded and verified once; `seen` are inputs that it counted.
+
+    `rows` reads a sample of a window from the log.
+    """
 
     name: str
     acting: LedgerSession
@@ -85,6 +90,7 @@ class Monitor:
     engine: sa.Engine
     groups: Callable[[str | None, dt.datetime], Groups]
     now: dt.datetime
+    rows: Callable[[WatchedVersion, CountedWindow], WindowRows | str]
     versions: dict[int, WatchedVersion] = field(default_factory=dict)
     seen: dict[int, Seen] = field(default_factory=dict)
 
@@ -191,6 +197,7 @@ def opened(
                 engine=engine,
                 groups=groups,
                 now=clock(),
+                rows=_sampling(root, log, acting.acting.person.identity),
             ),
             log,
         )
@@ -220,6 +227,26 @@ def _grouping(opened: feature_store.Store) -> Callable[[str | None, dt.datetime]
         return decision_counts.grouped(known, opened.attributes)
 
     return groups
+
+
+def _sampling(
+    root: Path, log: InferenceLog, reader: str
+) -> Callable[[WatchedVersion, CountedWindow], WindowRows | str]:
+    """Reads a sample of a window beside the reference rows, which are kept for the next window."""
+    references: dict[int, pd.DataFrame | str] = {}
+
+    def rows(version: WatchedVersion, window: CountedWindow) -> WindowRows | str:
+        if version.version not in references:
+            references[version.version] = window_rows.reference(root, version)
+        reference = references[version.version]
+        if isinstance(reference, str):
+            return reference
+        live = window_rows.draw(log, version, window.span, window.counts.rows, reader)
+        if isinstance(live, str):
+            return live
+        return WindowRows(live=live, reference=reference, decided=window.counts.rows)
+
+    return rows
 
 
 # Counting
@@ -352,10 +379,22 @@ def _new_looks(
     ]
     looks = []
     for _, _, window, basis in sorted(steps, key=itemgetter(0, 1)):
-        result = looking.look(target, judging, window, basis)
+        result = looking.look(target, judging, _with_rows(monitor, target, judging, window, basis), basis)
         if store.save_look(monitor.engine, result, monitor.now) is not None:
             looks.append(result)
     return looks
+
+
+def _with_rows(
+    monitor: Monitor, target: Watched, judging: JudgingPolicy, window: CountedWindow, basis: looking.Basis
+) -> CountedWindow:
+    """The window with a sample of its rows, where a rule in force is read from rows."""
+    terms = judging.policy.monitoring
+    if terms is None or basis != "decisions" or target.baseline is None:
+        return window
+    if not measure.needs_rows(measure.rules_in_force(terms, window.span.day, labels=False)):
+        return window
+    return replace(window, rows=monitor.rows(monitor.version(target.key.version), window))
 
 
 def _key(span: windows.Span) -> tuple[str, str]:
@@ -398,7 +437,8 @@ def _again(
         ]
         for window in _counted(monitor, target, spans, terms):
             for basis in looking.due_bases(window, (), terms, monitor.now):
-                looks.append(looking.look(target, judging, window, basis))
+                shown = _with_rows(monitor, target, judging, window, basis)
+                looks.append(looking.look(target, judging, shown, basis))
     return looks, ["judged again under another policy: nothing is stored"]
 
 

@@ -16,8 +16,10 @@ from typing import Any
 
 from clearance import files, params, paths
 from clearance.documents import catalogue, codec, group_names, metric_catalogue
-from clearance.documents.evidence_document import Evidence, UnusableDocument
+from clearance.documents.baseline_document import BaselineDocument
+from clearance.documents.evidence_document import BlockedDocument, Evidence, UnusableDocument
 from clearance.documents.fairness_document import FairnessDocument
+from clearance.documents.measurement import Outcome
 from clearance.documents.origin_document import OriginDocument
 from clearance.documents.performance_document import PerformanceDocument
 from clearance.documents.training_document import TrainingDocument
@@ -29,7 +31,9 @@ from clearance.policy import project_verdict
 from clearance.reporting import (
     before_after,
     causes,
+    drift_reference,
     explain_rule,
+    gists,
     headline,
     html_page,
     impact_table,
@@ -61,16 +65,16 @@ class Figure:
 class ReportEvidence:
     """Everything that the page is made from.
 
-    `points` are what its charts are drawn from; `figures` are pictures for which no document has the numbers.
-
     `documents` are the evidence documents by name; one that was not written, is unreadable or is about
-    another model appears as blocked or stale, with the reason. `digests` maps each file and folder that was
-    read to its SHA-256.
+    another model appears as blocked or stale, with the reason. `baseline` is the drift reference, which is
+    made after the verdict; `points` are what the charts are drawn from; `figures` are pictures whose numbers
+    no document has. `digests` maps each file and folder that was read to its SHA-256.
     """
 
     verdict: VerdictDocument
     origin: OriginDocument | UnusableDocument
     documents: Mapping[str, Evidence]
+    baseline: BaselineDocument | BlockedDocument | UnusableDocument
     points: chart_points.ChartPoints
     figures: Mapping[str, tuple[Figure, ...]]
     digests: Mapping[str, str]
@@ -97,7 +101,7 @@ def read(root: Path) -> ReportEvidence:
     for path in (paths.ORIGIN, *(kind.path for kind in catalogue.EVIDENCE.values())):
         if path.as_posix() in recorded:
             files.verify(root / path, recorded[path.as_posix()])
-    rest = [path for path in (paths.VERDICT, *FIGURES) if (root / path).exists()]
+    rest = [path for path in (paths.VERDICT, paths.BASELINE, *FIGURES) if (root / path).exists()]
     model = recorded.get(paths.MODEL.as_posix())
     documents = {name: project_verdict.read_document(root, name) for name in catalogue.EVIDENCE}
     return ReportEvidence(
@@ -106,13 +110,14 @@ def read(root: Path) -> ReportEvidence:
         documents={
             name: project_verdict.unless_stale(document, model) for name, document in documents.items()
         },
+        baseline=_baseline(root, model),
         points=chart_points.read(root),
         figures={folder.name: _figures(root / folder) for folder in FIGURES},
         digests=dict(recorded) | {path.as_posix(): files.sha256(root / path) for path in rest},
     )
 
 
-def _as_json(document: Evidence | OriginDocument) -> Mapping[str, Any]:
+def _as_json(document: Evidence | OriginDocument | BaselineDocument) -> Mapping[str, Any]:
     """The document as plain values, which is what templates read."""
     if isinstance(document, UnusableDocument):
         return {"status": document.status, "because": document.because, "measurements": {}}
@@ -125,6 +130,20 @@ def _origin(root: Path) -> OriginDocument | UnusableDocument:
         return OriginDocument.read(root)
     except IntegrityError as error:
         return UnusableDocument(status="unreadable", because=error.fault)
+
+
+def _baseline(root: Path, model: str | None) -> BaselineDocument | BlockedDocument | UnusableDocument:
+    """The drift reference of the model with this SHA-256; a missing or unreadable one says so."""
+    path = paths.BASELINE.as_posix()
+    if not (root / path).exists():
+        return UnusableDocument(status="missing", because=f"{path} was not written")
+    try:
+        baseline = BaselineDocument.read(root)
+    except IntegrityError as error:
+        return UnusableDocument(status="unreadable", because=error.fault)
+    if isinstance(baseline, BaselineDocument) and baseline.model_sha256 != model:
+        return UnusableDocument(status="stale", because=f"{path} is about another model")
+    return baseline
 
 
 def _figures(folder: Path) -> tuple[Figure, ...]:
@@ -147,7 +166,7 @@ def render(evidence: ReportEvidence, data: params.Data, declared: data_contract.
     verdict, titled = evidence.verdict, partial(group_names.titled, titles=data.titles)
     training = evidence.documents["training"]
     external = training.external if isinstance(training, TrainingDocument) else None
-    shown = _with_titles(verdict, data.titles)
+    shown, plots = _with_titles(verdict, data.titles), _plots(evidence)
     return (
         html_page.environment(_TEMPLATES)
         .get_template("report.html.j2")
@@ -172,7 +191,17 @@ def render(evidence: ReportEvidence, data: params.Data, declared: data_contract.
             findings=[codec.write(finding) for finding in sorted(shown.findings, key=headline.worst_first)],
             charts=_charts(evidence),
             draw=drawing.draw,
-            plots=_plots(evidence),
+            plots=plots,
+            lead=_lead(verdict, plots),
+            limited=[name for name, drawn in plots.items() if any(it.limit for it in drawn)],
+            scores=drift_reference.score_rows(evidence.points.scores),
+            baseline=_as_json(evidence.baseline),
+            reference=drift_reference.rows(evidence.baseline)
+            if isinstance(evidence.baseline, BaselineDocument)
+            else [],
+            few_bins=drift_reference.FEW_BINS,
+            gists=gists.of(evidence.documents, evidence.baseline, evidence.digests),
+            decisive_rules=_decisive_rules(verdict),
             remedy=_remedies(evidence),
             titled=titled,
             who=headline.who(verdict),
@@ -222,6 +251,21 @@ def _plots(evidence: ReportEvidence) -> dict[str, list[rate_plot.Plot]]:
     order = [finding.attribute for finding in worst if finding.attribute and rate_plot.rates_read(finding)]
     names = dict.fromkeys(name for name in (*order, *fairness.groups) if name and name in fairness.groups)
     return {name: rate_plot.draw(fairness, worst, name) for name in names}
+
+
+_NEAREST = 5
+
+
+def _decisive_rules(verdict: VerdictDocument) -> int:
+    """How many findings are not folded, worst first: all that do not pass, else the nearest to a limit."""
+    return sum(finding.outcome not in (None, Outcome.PASS) for finding in verdict.findings) or _NEAREST
+
+
+def _lead(verdict: VerdictDocument, plots: Mapping[str, Sequence[rate_plot.Plot]]) -> rate_plot.Plot | None:
+    """The drawing that shows why the verdict is what it is; None where it rests on no rates of groups."""
+    deciding = sorted(headline.deciding_findings(verdict), key=headline.worst_first)
+    about = (finding.attribute for finding in deciding if rate_plot.rates_read(finding))
+    return next((plots[name][0] for name in about if name and plots.get(name)), None)
 
 
 def _charts(evidence: ReportEvidence) -> dict[str, tuple[drawing.Chart, ...]]:
