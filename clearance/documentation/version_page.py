@@ -20,7 +20,7 @@ from clearance.documentation.world import LedgerUntil
 from clearance.documents.comparison_document import ComparisonDocument
 from clearance.documents.look_document import Look
 from clearance.errors import ClearanceError
-from clearance.ledger import Entry, events
+from clearance.ledger import Entry, events, times
 from clearance.monitoring.counting import database, store
 from clearance.params import data_contract
 from clearance.policy import authorised, policy_file
@@ -31,6 +31,7 @@ from clearance.promotion import (
     restrictions,
     review,
     session,
+    standing,
     version_record,
 )
 from clearance.promotion.candidate import VerifiedCandidate
