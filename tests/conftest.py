@@ -43,6 +43,7 @@ GOVERNANCE = (
         "test_prometheus.py",
         "test_served_champion.py",
         "test_shadow.py",
+        "test_technical_documents.py",
         "test_serving.py",
         "test_serving_api.py",
         "test_serving_features.py",

@@ -13,6 +13,7 @@ from clearance.cli import (
     approvals,
     champions,
     decisions,
+    documents,
     incidents,
     init,
     ledger,
@@ -22,6 +23,7 @@ from clearance.cli import (
     pipeline,
     serving,
     start,
+    technical_documents,
     trust,
     verdicts,
 )
@@ -33,10 +35,18 @@ SECTIONS = {
     "Read the verdict": (
         verdicts.verdict,
         verdicts.report,
-        lineage.lineage,
         verdicts.judge,
         verdicts.contract_,
         verdicts.policy,
+    ),
+    "Read the documents": (
+        verdicts.show,
+        documents.card,
+        technical_documents.technical_file,
+        technical_documents.compliance,
+        technical_documents.diff,
+        lineage.lineage,
+        documents.check_documents,
     ),
     "Decide": (
         approvals.approve,

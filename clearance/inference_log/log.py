@@ -145,6 +145,21 @@ class InferenceLog:
             taken = reading.range_taken(log, times.stamp(start), times.stamp(end))
             yield from self._noted(log, taken, reader, reason)
 
+    def sample_taken(
+        self, *, start: dt.datetime, end: dt.datetime, most: int, seed: int, reader: str, reason: str
+    ) -> tuple[list[LoggedDecision], float]:
+        """At most `most` of the decisions that the log took from `start` until before `end`, drawn at random.
+
+        With the number of decisions for which each stands. The same `seed` draws the same ones. Recorded and
+        refused as by `decisions`.
+        """
+        _ensure_reason(reader, reason)
+        with self.store.opened() as log:
+            drawn, each = reading.sample_taken(log, times.stamp(start), times.stamp(end), most, seed)
+        if drawn:
+            self._note_read(drawn[-1].id, reader, f"{reason}: {len(drawn)} decisions up to this one")
+        return drawn, each
+
     def _noted(
         self, log: LogDatabase, unread: DecisionRange | None, reader: str, reason: str
     ) -> Iterator[LoggedDecision]:

@@ -6,6 +6,7 @@ them is recorded once by the caller, `InferenceLog`, before anything is returned
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -21,10 +22,8 @@ PAGE = 1_000
 _TOGETHER = 500
 _ROWS = f"SELECT {', '.join(database.RECORD_COLUMNS)} FROM {database.RECORDS}"  # noqa: S608
 _KEYS = f"SELECT number, pseudonym, wrapped FROM {database.KEYS}"  # noqa: S608
-_RANGE = (
-    f"SELECT COUNT(*), MIN(sequence), MAX(sequence) FROM {database.RECORDS} "  # noqa: S608
-    f"WHERE kind = '{RecordKind.INFERENCE}'"
-)
+_FROM = f"FROM {database.RECORDS} WHERE kind = '{RecordKind.INFERENCE}'"
+_RANGE = f"SELECT COUNT(*), MIN(sequence), MAX(sequence) {_FROM}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +86,21 @@ def decisions(log: LogDatabase, after: int, last: int) -> Iterator[LoggedDecisio
                 yield _opened(log, row, _previous(log, row, before))
             before = row
         after = page[-1].sequence
+
+
+def sample_taken(
+    log: LogDatabase, start: str, end: str, most: int, seed: int
+) -> tuple[list[LoggedDecision], float]:
+    """At most `most` of the decisions that the log took from `start` until before `end`, in order.
+
+    They are drawn at random with the `seed`; the number is of how many decisions each is one. Only they are
+    opened. Raises as `decisions`.
+    """
+    query = f"SELECT sequence {_FROM} AND at >= ? AND at < ? ORDER BY sequence"
+    taken = [sequence for (sequence,) in log.connection.rows(query, (start, end))]
+    drawn = sorted(random.Random(seed).sample(taken, min(most, len(taken))))  # noqa: S311 - no secret
+    opened = sorted(_opened_together(log, "sequence", drawn), key=lambda decision: decision.sequence)
+    return opened, len(taken) / len(drawn) if drawn else 1.0
 
 
 def with_ids(log: LogDatabase, ids: Iterable[str]) -> Iterator[LoggedDecision]:
