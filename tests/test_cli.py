@@ -53,7 +53,16 @@ def test_commands_print_in_one_place() -> None:
 SECTIONS = {
     "Start": {"init", "check", "status"},
     "Run the pipeline": {"run", "snapshot", "track", "release"},
-    "Read the verdict": {"verdict", "report", "show", "judge", "contract", "policy"},
+    "Read the verdict": {
+        "verdict",
+        "report",
+        "show",
+        "judge",
+        "contract",
+        "policy",
+        "card",
+        "check-documents",
+    },
     "Decide": {"approve", "reject", "revoke", "override", "serve-approvals"},
     "Champions": {"promote", "rollback", "retire", "verify", "history", "list", "reproduce"},
     "Serve": {"serve", "serve-key", "predict", "shadow", "decisions"},

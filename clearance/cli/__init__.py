@@ -13,6 +13,7 @@ from clearance.cli import (
     approvals,
     champions,
     decisions,
+    documents,
     incidents,
     init,
     ledger,
@@ -21,6 +22,7 @@ from clearance.cli import (
     pipeline,
     serving,
     start,
+    technical_documents,
     trust,
     verdicts,
 )
@@ -36,6 +38,8 @@ SECTIONS = {
         verdicts.judge,
         verdicts.contract_,
         verdicts.policy,
+        documents.card,
+        documents.check_documents,
     ),
     "Decide": (
         approvals.approve,
@@ -52,6 +56,11 @@ SECTIONS = {
         champions.history,
         start.list_,
         champions.reproduce,
+    ),
+    "Document": (
+        technical_documents.technical_file,
+        technical_documents.compliance,
+        technical_documents.diff,
     ),
     "Serve": (serving.serve, serving.serve_key, serving.predict, serving.shadow, decisions.decisions),
     "Watch": (monitoring.monitor, monitoring.labels, alerts.alerts, incidents.incident, incidents.plan),

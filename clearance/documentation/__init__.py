@@ -1,1 +1,1 @@
-"""Documents about a version, composed at read time from its signed evidence and what was recorded since."""
+"""What a version's documents say, what the world has added since, and whether they still hold."""

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from clearance import ledger, params, paths, registry
-from clearance.documentation import faults
+from clearance.documentation import faults, version_card
+from clearance.documentation.world import LedgerUntil
 from clearance.documents.comparison_document import ComparisonDocument
 from clearance.documents.look_document import Look
 from clearance.errors import ClearanceError
@@ -75,16 +76,18 @@ def compose(root: Path, version: int | None = None, at: dt.datetime | None = Non
     name, server = params.load(root / paths.PARAMS).name, registry.connect()
     moment = at.replace(tzinfo=dt.UTC) if at and at.tzinfo is None else at
     with session.open_read_only(root) as reader:
-        entries = [entry for entry in reader.entries(name) if moment is None or entry.at <= moment]
-        number = version if version is not None else _default(entries, name, moment)
-        record = version_record.fold(entries, name, number, reader.roles)
+        until = LedgerUntil.of(reader.entries(name), name, moment or reader.now())
+        number = version if version is not None else version_card.default_version(until)
+        record = version_record.fold(until.entries, name, number, reader.roles)
+        if record.proposal is None:
+            raise faults.NOT_PROPOSED_THEN(version=number, name=name, at=times.for_display(until.at))
         with candidate.open_verified(reader, server, record) as verified:
             subject = _Subject(
                 reader=reader,
                 server=server,
                 verified=verified,
                 record=record,
-                now=moment or reader.now(),
+                now=until.at,
                 is_present=moment is None,
             )
             gaps = _Gaps()
@@ -94,15 +97,6 @@ def compose(root: Path, version: int | None = None, at: dt.datetime | None = Non
             since = _since(subject, gaps)
             html = report.render(evidence, settings.data, data_contract.of(settings), since)
     return VersionPage(model=name, version=number, html=html)
-
-
-def _default(entries: Sequence[Entry], name: str, at: dt.datetime | None) -> int:
-    """The champion of the model by these entries, else its last candidate."""
-    if tenure := version_record.champion(entries, name):
-        return tenure.version
-    if known := standing.candidates(entries, name):
-        return known[-1].version
-    raise faults.NO_VERSION(name=name, when=f" on {times.for_display(at)}" if at else "")
 
 
 @dataclass(kw_only=True)

@@ -46,6 +46,7 @@ FIRST_GUIDES = (
     "report",
     "fairness",
     "reasons",
+    "model-card",
     "governance",
     "approvals",
     "ledger",
