@@ -17,6 +17,7 @@ from clearance.cli import (
     incidents,
     init,
     ledger,
+    lineage,
     maintenance,
     monitoring,
     pipeline,
@@ -34,11 +35,17 @@ SECTIONS = {
     "Read the verdict": (
         verdicts.verdict,
         verdicts.report,
-        verdicts.show,
         verdicts.judge,
         verdicts.contract_,
         verdicts.policy,
+    ),
+    "Read the documents": (
+        verdicts.show,
         documents.card,
+        technical_documents.technical_file,
+        technical_documents.compliance,
+        technical_documents.diff,
+        lineage.lineage,
         documents.check_documents,
     ),
     "Decide": (
@@ -56,11 +63,6 @@ SECTIONS = {
         champions.history,
         start.list_,
         champions.reproduce,
-    ),
-    "Document": (
-        technical_documents.technical_file,
-        technical_documents.compliance,
-        technical_documents.diff,
     ),
     "Serve": (serving.serve, serving.serve_key, serving.predict, serving.shadow, decisions.decisions),
     "Watch": (monitoring.monitor, monitoring.labels, alerts.alerts, incidents.incident, incidents.plan),

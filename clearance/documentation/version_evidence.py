@@ -106,7 +106,7 @@ def _read(root: Path, reader: ReadOnlySession, until: LedgerUntil, version: int)
 
 
 def _present_card_text(root: Path) -> dict[str, Artefact]:
-    """The project's `card.yaml`; empty where there is none. Raises ConfigurationError if it is not valid."""
+    """The project's `card.yaml` of now, where there is one. Raises ConfigurationError if it is not valid."""
     if not (root / paths.CARD_TEXT).is_file():
         return {}
     card_text.load(root / paths.CARD_TEXT)

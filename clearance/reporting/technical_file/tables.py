@@ -90,34 +90,43 @@ def arguments(known: Artefacts) -> Iterator[Part]:
 
 
 def accuracy(known: Artefacts) -> Iterator[Part]:
-    """How accurate the system is for each group of persons."""
-    rows = []
-    for attribute, listed in sources.entries(known, FAIRNESS, "groups").items():
-        for group in listed:
-            at = ("groups", attribute, group)
-            rows.append(
-                say(
-                    known,
-                    "{group}: of those with a favourable label {true_rate} ({true_bounds}) and of the others "
-                    "{false_rate} ({false_bounds}) are decided favourably.",
-                    f"accuracy for a group by {attribute}",
-                    group=place(FAIRNESS, "key", *at),
-                    true_rate=place(FAIRNESS, "percent", *at, "true_positive_rate"),
-                    true_bounds=place(FAIRNESS, "bounds", *at, "intervals", "true_positive_rate"),
-                    false_rate=place(FAIRNESS, "percent", *at, "false_positive_rate"),
-                    false_bounds=place(FAIRNESS, "bounds", *at, "intervals", "false_positive_rate"),
-                )
-            )
+    """How accurate the system is for each group of persons, and as a whole."""
+    by_attribute = sources.entries(known, FAIRNESS, "groups")
+    if not by_attribute:
+        yield _missing("accuracy for groups of persons: " + _why(known, FAIRNESS))
+    rows = [
+        _group_accuracy(known, attribute, name, group)
+        for attribute, listed in by_attribute.items()
+        for name, group in listed.items()
+    ]
     columns = {
+        "attribute": "By",
         "group": "Group",
         "true_rate": "True positive rate",
-        "true_bounds": "Interval",
         "false_rate": "False positive rate",
-        "false_bounds": "Interval",
     }
-    gap = _missing("accuracy for groups of persons: " + _why(known, FAIRNESS))
-    yield from _table("Accuracy for groups of persons", columns, rows, gap)
+    yield from _table("Accuracy for groups of persons", columns, rows, None)
     yield from measured.measurements(known, PERFORMANCE, "Overall expected accuracy")
+
+
+def _group_accuracy(known: Artefacts, attribute: str, name: str, group: Mapping[str, Any]) -> Any:
+    """The rates of a group, with intervals where it has them: rows that weigh have none."""
+    at = ("groups", attribute, name)
+    values = {
+        "attribute": place(FAIRNESS, "key", *at[:2]),
+        "group": place(FAIRNESS, "key", *at),
+        "true_rate": place(FAIRNESS, "percent", *at, "true_positive_rate"),
+        "false_rate": place(FAIRNESS, "percent", *at, "false_positive_rate"),
+    }
+    template = (
+        "{attribute}, {group}: {true_rate} of those with a favourable label and {false_rate} of the others "
+        "are decided favourably"
+    )
+    if "true_positive_rate" in group.get("intervals", {}):
+        template += " (intervals {true_bounds} and {false_bounds})"
+        values["true_bounds"] = place(FAIRNESS, "bounds", *at, "intervals", "true_positive_rate")
+        values["false_bounds"] = place(FAIRNESS, "bounds", *at, "intervals", "false_positive_rate")
+    return say(known, f"{template}.", "accuracy for a group", **values)
 
 
 def inputs(known: Artefacts) -> Iterator[Part]:
