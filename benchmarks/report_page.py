@@ -1,7 +1,8 @@
 """What the report costs with many rows: `python -m benchmarks.report_page [PROJECT]`.
 
 The page reads documents and no rows. So the stage `document` must take as long, and the page be about as
-large, whatever the number of rows. PROJECT is a clone of this repository that may be changed; default: a new one.
+large, whatever the number of rows. PROJECT is a clone of this repository that may be changed; default: a new
+one.
 """
 
 from __future__ import annotations
