@@ -1,0 +1,62 @@
+"""The software bill of materials of the lock: a CycloneDX document with each locked package.
+
+    python -m tools.sbom [LOCK] > sbom.cdx.json
+
+It holds no time and no random number, so the same lock has the same bill.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sys
+import uuid
+from pathlib import Path
+
+from cyclonedx.model import Property
+from cyclonedx.model.bom import Bom
+from cyclonedx.model.component import Component, ComponentType
+from cyclonedx.output.json import JsonV1Dot6
+from packageurl import PackageURL
+from packaging.markers import Marker
+
+LOCK = Path("requirements.lock")
+IMAGE = {"python_version": "3.11", "python_full_version": "3.11.0", "sys_platform": "linux"}
+"""What the markers of the lock are evaluated with: the image's Python on Linux, whatever runs this tool."""
+
+_PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;]+)(?:\s*;\s*(.+?))?\s*\\?$", re.MULTILINE)
+
+
+def packages(lock: str) -> list[tuple[str, str]]:
+    """Name and version of each package that the text of a lock installs in the image, in the lock's order."""
+    return [
+        (name, version)
+        for name, version, marker in _PIN.findall(lock)
+        if not marker or Marker(marker).evaluate(IMAGE)
+    ]
+
+
+def bill(lock: str) -> str:
+    """The CycloneDX 1.6 document, as JSON, of the text of a lock."""
+    digest = hashlib.sha256(lock.encode()).hexdigest()
+    bom = Bom(serial_number=uuid.uuid5(uuid.NAMESPACE_URL, f"urn:clearance:lock:{digest}"))
+    bom.metadata.timestamp = None
+    bom.metadata.component = Component(name="clearance", type=ComponentType.APPLICATION, bom_ref="clearance")
+    bom.metadata.properties.add(Property(name="clearance:lock:sha256", value=digest))
+    for name, version in packages(lock):
+        purl = PackageURL("pypi", name=name, version=version)
+        bom.components.add(
+            Component(name=name, version=version, type=ComponentType.LIBRARY, purl=purl, bom_ref=str(purl))
+        )
+    bom.register_dependency(bom.metadata.component, bom.components)
+    return str(JsonV1Dot6(bom).output_as_string(indent=2)) + "\n"
+
+
+def main() -> None:
+    """Write the bill of the lock that the command line names to standard output."""
+    path = Path(sys.argv[1]) if len(sys.argv) > 1 else LOCK
+    sys.stdout.write(bill(path.read_text(encoding="utf-8")))
+
+
+if __name__ == "__main__":
+    main()
