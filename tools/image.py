@@ -1,9 +1,9 @@
-"""Builds the container image of a commit, and writes its digest: `make image`.
+"""Builds the container image of a commit, and writes its id: `make image`.
 
-    python -m tools.image [--engine buildah|podman|docker] [--base IMAGE] [--commit REVISION] [--flag FLAG ...]
+    python -m tools.image [--engine buildah|podman|docker] [--base IMAGE] [--commit REVISION] [--flag FLAG]
 
-Only what the commit holds gets into the image, so an uncommitted change never does. The same commit, base image
-and lock give the same layers: no file has a time of its own, and the history is packed the same way each time.
+Only what the commit holds gets into the image, so an uncommitted change never does. The same commit and base
+give the same layers: no file has a time of its own, and the history is packed the same way each time.
 """
 
 from __future__ import annotations
@@ -16,8 +16,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from tools import sbom
 
 ROOT = Path(__file__).parent.parent
 FOLDER = Path(".image")
@@ -52,7 +50,7 @@ def source(revision: str) -> Source:
 def bundle(commit: str) -> bytes:
     """A git bundle of the commit and its history, as branch `main`.
 
-    `git bundle` would reuse how this clone happens to be packed; here everything is packed again, by one thread.
+    `git bundle` would reuse how this clone happens to be packed. Here one thread packs everything again.
     """
     objects = git("rev-list", "--objects", commit)
     pack = subprocess.run(
@@ -73,8 +71,6 @@ def write_context(folder: Path, commit: str) -> None:
         (folder / Path(path).name).write_bytes(git("show", f"{commit}:{path}"))
     (folder / Path(OPEN_PROJECT).name).chmod(0o755)
     (folder / "project.bundle").write_bytes(bundle(commit))
-    lock = (folder / Path(LOCK).name).read_text(encoding="utf-8")
-    (folder / "sbom.cdx.json").write_text(sbom.bill(lock), encoding="utf-8")
 
 
 def build_command(

@@ -2,7 +2,7 @@
 
     python -m tools.sbom [LOCK] > sbom.cdx.json
 
-It holds no time and no random number, so the same lock has the same bill.
+It holds no time and no random number, so the same lock has the same bill with the same Python and platform.
 """
 
 from __future__ import annotations
@@ -21,18 +21,15 @@ from packageurl import PackageURL
 from packaging.markers import Marker
 
 LOCK = Path("requirements.lock")
-IMAGE = {"python_version": "3.11", "python_full_version": "3.11.0", "sys_platform": "linux"}
-"""What the markers of the lock are evaluated with: the image's Python on Linux, whatever runs this tool."""
-
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;]+)(?:\s*;\s*(.+?))?\s*\\?$", re.MULTILINE)
 
 
 def packages(lock: str) -> list[tuple[str, str]]:
-    """Name and version of each package that the text of a lock installs in the image, in the lock's order."""
+    """Name and version of each package that the text of a lock installs with this Python, in its order."""
     return [
         (name, version)
         for name, version, marker in _PIN.findall(lock)
-        if not marker or Marker(marker).evaluate(IMAGE)
+        if not marker or Marker(marker).evaluate()
     ]
 
 
