@@ -1,6 +1,6 @@
 """What Kubernetes manifests of ours must keep: rules over plain data, each with a code.
 
-They decide what a file says, not what a cluster would do: admission, quotas and a network plugin are not asked.
+They judge what a file says, not what a cluster does with it: no admission, quota or network plugin is asked.
 What a rule does not know, such as another kind of object or of volume, is refused.
 """
 
@@ -277,14 +277,20 @@ def _quantity(value: object) -> float | None:
     return float(match[1]) * _UNITS[match[2]]
 
 
+def holds_secret(name: str, value: object) -> bool:
+    """Whether a value is a secret by its looks, or by its name; the path of a file is not one."""
+    text = str(value or "")
+    is_path = re.fullmatch(r"(?:file2:)?/[\w./-]+", text) is not None
+    return bool(_SECRET_VALUE.search(text) or (_SECRET_NAME.search(name) and text and not is_path))
+
+
 def _environment(container: Manifest) -> Faults:
     """No secret in a variable or an argument: processes inherit the one, and everybody reads the other."""
     for variable in container.get("env", ()):
         name, source = str(variable.get("name")), variable.get("valueFrom") or {}
         if "secretKeyRef" in source:
             yield "container.secret", f"variable {name} holds a secret; mount it as a file"
-        value = str(variable.get("value", ""))
-        if (_SECRET_NAME.search(name) and value) or _SECRET_VALUE.search(value):
+        if holds_secret(name, variable.get("value", "")):
             yield "container.secret", f"variable {name} holds a secret in plain text"
     for source in container.get("envFrom", ()):
         if "secretRef" in source:
@@ -308,7 +314,7 @@ def _config_map(manifest: Manifest) -> Faults:
     if manifest.get("binaryData"):
         yield "config.secret", "it holds data that cannot be checked"
     for key, value in (manifest.get("data") or {}).items():
-        if _SECRET_VALUE.search(str(value)) or _SECRET_NAME.search(str(key)):
+        if holds_secret(key, value):
             yield "config.secret", f"{key} holds a secret in plain text"
 
 

@@ -2,12 +2,15 @@
 
     python -m tools.sbom [LOCK] > sbom.cdx.json
 
-It holds no time and no random number, so the same lock has the same bill with the same Python and platform.
+Its time is SOURCE_DATE_EPOCH (default 0, which is 1970), and nothing in it is random. So the same lock has
+the same bill with the same Python on the same platform.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
+import os
 import re
 import sys
 import uuid
@@ -33,11 +36,11 @@ def packages(lock: str) -> list[tuple[str, str]]:
     ]
 
 
-def bill(lock: str) -> str:
-    """The CycloneDX 1.6 document, as JSON, of the text of a lock."""
+def bill(lock: str, time: dt.datetime) -> str:
+    """The CycloneDX 1.6 document, as JSON, of the text of a lock, made at a time with a zone."""
     digest = hashlib.sha256(lock.encode()).hexdigest()
     bom = Bom(serial_number=uuid.uuid5(uuid.NAMESPACE_URL, f"urn:clearance:lock:{digest}"))
-    bom.metadata.timestamp = None
+    bom.metadata.timestamp = time
     bom.metadata.component = Component(name="clearance", type=ComponentType.APPLICATION, bom_ref="clearance")
     bom.metadata.properties.add(Property(name="clearance:lock:sha256", value=digest))
     for name, version in packages(lock):
@@ -52,7 +55,8 @@ def bill(lock: str) -> str:
 def main() -> None:
     """Write the bill of the lock that the command line names to standard output."""
     path = Path(sys.argv[1]) if len(sys.argv) > 1 else LOCK
-    sys.stdout.write(bill(path.read_text(encoding="utf-8")))
+    time = dt.datetime.fromtimestamp(int(os.environ.get("SOURCE_DATE_EPOCH", "0")), dt.UTC)
+    sys.stdout.write(bill(path.read_text(encoding="utf-8"), time))
 
 
 if __name__ == "__main__":
