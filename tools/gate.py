@@ -1,7 +1,7 @@
 """The gate of CI after a run: the last verdict, and how the model compares with the champion. `make gate`.
 
-The policy's `challenge` says what a comparison demands, such as less than 2 points of accuracy lost; a release makes
-it. A comparison that is missing, or about another model, is not evaluated, and that is never a pass.
+The policy's `challenge` says what a comparison demands, such as less than 2 points of accuracy lost, and a
+release makes it. One that is missing, or about another model, is not evaluated, and that is never a pass.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ def compared(root: Path) -> tuple[Outcome, Sequence[str]]:
         return Outcome.NOT_EVALUATED, [f"there is no comparison with the champion: {error.fault}"]
     if comparison.candidate.fingerprint != fingerprint:
         return Outcome.NOT_EVALUATED, ["the last comparison with the champion is about another model"]
+    if comparison.champion is None:
+        return comparison.outcome, ["there is no champion, so the verdict decides alone"]
     return comparison.outcome, [
         f"{finding.outcome}: {finding.reason}"
         for finding in comparison.findings
