@@ -1,9 +1,10 @@
 """Checks everything that deploys this project, without a cluster: `make deploy-check`.
 
-    python -m tools.deploy_check [--write]
+    python -m tools.deploy_check [--write | FILE ...]
 
 Our own rules always run. Foreign checkers (deploy/checkers) run where they are installed; each that is not is
-named, with the reason. `--write` renders the overlays again.
+named, with the reason. `--write` renders the overlays again. A FILE, such as your own rendered overlay, is
+checked by our own rules alone.
 """
 
 from __future__ import annotations
@@ -114,23 +115,45 @@ def skipped(check: Check) -> str | None:
 
 
 def main() -> None:
-    """Run every check, print a line for each, and end with status 1 where one of them refuses."""
-    if "--write" in sys.argv[1:]:
+    """Print a line for each check, and end with status 1 where one of them refuses."""
+    words = sys.argv[1:]
+    if words and words != ["--write"]:
+        sys.exit(1 if _refused_files(words) else 0)
+    if words:
         for overlay in OVERLAYS:
             path(overlay).parent.mkdir(exist_ok=True)
             path(overlay).write_text(render(overlay), encoding="utf-8")
-    refused = own_findings()
-    for finding in refused:
+    refused = [*_report(own_findings()), *_outdated(), *_foreign()]
+    sys.exit(1 if refused else 0)
+
+
+def _refused_files(names: Sequence[str]) -> list[str]:
+    found = [finding for name in names for finding in manifests.findings(load(Path(name)), digests=True)]
+    return _report([str(finding) for finding in found])
+
+
+def _report(found: list[str]) -> list[str]:
+    for finding in found:
         _say(f"refused  {finding}")
-    if not refused:
+    if not found:
         _say("holds    own rules")
+    return found
+
+
+def _outdated() -> list[str]:
+    """The overlays whose rendered file is not what kustomize makes of them."""
     if shutil.which("kubectl") is None:
         _say("skipped  kustomize: kubectl is missing, so the rendered overlays may be old")
-    else:
-        for overlay in OVERLAYS:
-            if list(yaml.safe_load_all(render(overlay))) != load(path(overlay)):
-                refused.append(overlay)
-                _say(f"refused  kustomize {overlay}: run `python -m tools.deploy_check --write`")
+        return []
+    old = [name for name in OVERLAYS if list(yaml.safe_load_all(render(name))) != load(path(name))]
+    for name in old:
+        _say(f"refused  kustomize {name}: run `python -m tools.deploy_check --write`")
+    return old
+
+
+def _foreign() -> list[str]:
+    """The foreign checkers that refuse."""
+    refused = []
     for check in checks():
         if reason := skipped(check):
             _say(f"skipped  {check.name}: {reason}")
@@ -139,7 +162,7 @@ def main() -> None:
             _say(f"refused  {check.name}\n{printed}")
         else:
             _say(f"holds    {check.name}")
-    sys.exit(1 if refused else 0)
+    return refused
 
 
 def _say(line: str) -> None:

@@ -290,6 +290,8 @@ def _environment(container: Manifest) -> Faults:
         name, source = str(variable.get("name")), variable.get("valueFrom") or {}
         if "secretKeyRef" in source:
             yield "container.secret", f"variable {name} holds a secret; mount it as a file"
+        if name == "CLEARANCE_IMAGE" and variable.get("value") != container.get("image"):
+            yield "container.evidence", "the evidence would name another image than the one that runs"
         if holds_secret(name, variable.get("value", "")):
             yield "container.secret", f"variable {name} holds a secret in plain text"
     for source in container.get("envFrom", ()):
