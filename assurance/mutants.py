@@ -63,6 +63,7 @@ COPIED = (
     *(".dvc", ".dvcignore", ".gitignore", ".importlinter", "Makefile", "README.md", "assurance", "data"),
     *("docs", "dvc.lock", "dvc.yaml", "expectations", "flows", "params.yaml", "policies", "prefect.yaml"),
     "reasons.yaml",
+    "card.yaml",
     *("requirements.lock", "tasks"),
 )
 SEEN, UNSEEN = frozenset({1, 3, 24, -24, 36, 152, 255}), frozenset({0, 5, 33})

@@ -19,6 +19,9 @@ POLICIES = Path("policies")
 REASON_TEXTS = Path("reasons.yaml")
 """What people read for a feature that is a reason for a denial."""
 
+CARD_TEXT = Path("card.yaml")
+"""What people state about the model, for its card: intended use, limits, contacts."""
+
 EXTERNAL = Path("external")
 """What was made elsewhere: model files, tables of answers, lists of the rows that trained them."""
 
@@ -46,6 +49,9 @@ EVIDENCE = (VALIDATION_RAW, SPLIT, VALIDATION_PREPARED, TRAINING, PERFORMANCE, F
 REASONS = REPORTS / "reasons.json"
 BASELINE = REPORTS / "baseline.json"
 VERDICT = REPORTS / "verdict.json"
+CARD = REPORTS / "card.json"
+CARD_FORMATS = REPORTS / "card"
+"""The model card as other tools read it, one file each."""
 REPORT_PAGE = REPORTS / "report.html"
 IMPACT_TABLE = REPORTS / "impact.csv"
 FIGURES = REPORTS / "figures"

@@ -34,7 +34,14 @@ ARGUMENTS = (
     "--data FILE --model FILE [--params FILE] [--policy FILE] [--threshold NUMBER] "
     "[--trained-on none|unknown|FILE] [--score COLUMN] [--decision COLUMN] [--delimiter MARK] [--json]"
 )
-_KEPT = (paths.DVC_YAML, paths.REQUIREMENTS_LOCK, paths.REASON_TEXTS, Path("policies"), paths.EXTERNAL)
+_KEPT = (
+    paths.DVC_YAML,
+    paths.REQUIREMENTS_LOCK,
+    paths.REASON_TEXTS,
+    paths.CARD_TEXT,
+    Path("policies"),
+    paths.EXTERNAL,
+)
 _DECLARED_BY = "the command line (tasks.validate_model)"
 _TUNE = 0.2
 _OF_TABLES = ("score", "decision", "delimiter")

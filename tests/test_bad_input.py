@@ -69,7 +69,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             rule["attributes"] = ["gender"]
     Path("policies").mkdir()
     Path("policies/hiring.yaml").write_text(yaml.safe_dump(policy))
-    for name in ("requirements.lock", "policies/trusted_types.yaml", "reasons.yaml"):
+    for name in ("requirements.lock", "policies/trusted_types.yaml", "reasons.yaml", "card.yaml"):
         Path(name).write_bytes((ROOT / name).read_bytes())
     return tmp_path
 

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 STAGES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 ORDER = [
     *("ingest", "validate_raw", "prepare", "validate_prepared", "train", "score"),
-    *("evaluate", "assess", "explain", "reasons", "baseline", "judge", "document"),
+    *("evaluate", "assess", "explain", "reasons", "baseline", "judge", "card", "document"),
 ]
 
 
@@ -58,7 +58,7 @@ def test_the_code_dependencies_are_as_make_deps_writes_them(imports: grimp.Impor
     assert code_deps.written(variant, imports, ROOT) == text
 
 
-WORDED = {"validate_raw", "validate_prepared", "evaluate", "assess", "judge", "document"}
+WORDED = {"validate_raw", "validate_prepared", "evaluate", "assess", "judge", "card", "document"}
 """The stages that write sentences."""
 
 STALE = {
@@ -67,7 +67,7 @@ STALE = {
     "yaml": set(ORDER),
     "files": set(ORDER),
     "canonical_json": set(ORDER),
-    "labels": set(ORDER) - {"ingest"},
+    "labels": set(ORDER) - {"ingest", "card"},
     "wording": WORDED,
     "foreign_text": set(ORDER),
     "database_urls": set(),

@@ -18,6 +18,7 @@ from clearance.errors import ConfigurationError
 from clearance.policy import (
     attempt_terms,
     comparison_terms,
+    document_terms,
     inference_log_terms,
     judgement,
     policy_file,
@@ -745,6 +746,7 @@ def test_the_policy_guide_names_every_key() -> None:
         inference_log_terms.SegmentSize,
         comparison_terms.ComparisonTerms,
         reason_terms.ReasonTerms,
+        document_terms.DocumentTerms,
         serving_terms.ServingTerms,
         serving_terms.ServingTerms,
         comparison_terms.FirstVersion,

@@ -5,6 +5,7 @@ import copy
 import datetime as dt
 import gzip
 import itertools
+import json
 import re
 import shutil
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import FixedThresholdClassifier
 
 from clearance import params
+from clearance import yaml as clearance_yaml
 from clearance.errors import ConfigurationError
 from clearance.models import estimators, mitigations
 from clearance.params.model_choices import DECIDES_BY_PROTECTED, WEIGHS_ROWS
@@ -74,6 +76,9 @@ class Newcomer:
         self.authorised: Content = {"hiring": {"policy": "policies/hiring.yaml", "tier": "demonstration"}}
         self.table = (HEADER + ROWS).encode()
         self.lock = (ROOT / "requirements.lock").read_text()
+        self.card: Content | None = clearance_yaml.loads((ROOT / "card.yaml").read_text()) | {
+            "model": "hiring"
+        }
 
     def rule(self, name: str) -> Content:
         rule: Content = next(rule for rule in self.policy["rules"] if rule["id"] == name)
@@ -89,6 +94,8 @@ class Newcomer:
         for name in ("dvc.yaml", "policies/roles.yaml"):
             shutil.copy(ROOT / name, self.root / name)
         self.write("requirements.lock", self.lock)
+        if self.card is not None:
+            self.write("card.yaml", json.dumps(self.card, default=str))
         self.write("params.yaml", self.params)
         self.write("policies/hiring.yaml", self.policy)
         self.write("policies/authorised.yaml", {"models": self.authorised})
@@ -144,6 +151,15 @@ def reasoned(texts: str) -> Callable[[Newcomer], None]:
     return spoil
 
 
+def in_card(key: str, value: Any) -> Callable[[Newcomer], None]:
+    """The mistake of a key in card.yaml."""
+    return lambda newcomer: newcomer.card.update({key: value})  # type: ignore[union-attr]
+
+
+def without_card(newcomer: Newcomer) -> None:
+    newcomer.card = None
+
+
 def in_rule(name: str, **keys: Any) -> Callable[[Newcomer], None]:
     """The mistake in a rule of the policy."""
     return lambda newcomer: newcomer.rule(name).update(keys)
@@ -191,6 +207,16 @@ def search(**keys: Any) -> Callable[[Newcomer], None]:
 
 
 ERRORS = {
+    "no card.yaml": (without_card, "reporting.card_text_missing"),
+    "an unknown section of card.yaml": (in_card("intended_uses", []), "reporting.card_text_not_valid"),
+    "a sentence without a name": (
+        in_card("contacts", [{"text": "Ask.", "on": "2026-11-01"}]),
+        "reporting.card_text_not_valid",
+    ),
+    "a sentence that shows nothing": (
+        in_card("contacts", [{"text": "\u200b ", "by": "A. Person", "on": "2026-11-01"}]),
+        "reporting.card_text_not_valid",
+    ),
     "a misspelt key": (of("sede", 7), "params.invalid"),
     "a missing section": (of("split", None), "params.invalid"),
     "a section that DVC tracks is missing": (of("evaluate", None), "preflight.section_missing"),
@@ -455,6 +481,12 @@ ERRORS |= {
 }
 
 WARNINGS = {
+    "a card of another model": (in_card("model", "lending"), "preflight.card_of_another_model"),
+    "a required section without a sentence": (in_card("limits", []), "preflight.card_section_empty"),
+    "last year's sentence": (
+        in_card("limits", [{"text": "Few rows.", "by": "A. Person", "on": "2019-01-01"}]),
+        "preflight.card_sentence_outdated",
+    ),
     "fewer rows than demanded": (of("data.rows_min", 100), "preflight.too_few_rows"),
     "a weight of text": (of("data.weight", "applied"), "preflight.weight_not_a_number"),
     "a row key that repeats": (

@@ -23,7 +23,7 @@ from tests.support import codes
 
 ROOT = Path(__file__).parents[1]
 GUIDE = (ROOT / "docs/external-models.md").read_text(encoding="utf-8")
-KEPT = ("params.yaml", "dvc.yaml", "requirements.lock", "reasons.yaml")
+KEPT = ("params.yaml", "dvc.yaml", "requirements.lock", "reasons.yaml", "card.yaml")
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from typing import Any
 
 from clearance.documents import catalogue, codec
 from clearance.documents.baseline_document import BaselineDocument
+from clearance.documents.card_document import CardDocument
 from clearance.documents.comparison_document import ComparisonDocument
 from clearance.documents.evidence_document import Document, MeasuredDocument
 from clearance.documents.origin_document import OriginDocument
@@ -22,6 +23,7 @@ DOCUMENTS: Mapping[str, type[Document] | type[MeasuredDocument]] = {
     "reasons": ReasonsDocument,
     "baseline": BaselineDocument,
     "verdict": VerdictDocument,
+    "card": CardDocument,
     "comparison": ComparisonDocument,
     "release": ReleaseReceipt,
 }

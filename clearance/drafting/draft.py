@@ -21,6 +21,7 @@ from clearance.data.disguises import Disguise
 from clearance.data.sources.column_types import ColumnUses
 from clearance.drafting import (
     answers,
+    card_draft,
     column_roles,
     column_rules,
     column_words,
@@ -224,6 +225,7 @@ def make(root: Path, table: Table, path: str, given: Answers, today: dt.date) ->
             paths.PARAMS: text,
             policy: policy_file,
             authorised.FILE: policy_text.authorise(listed, given.name, entry),
+            paths.CARD_TEXT: card_draft.text(given.name),
         },
         answers=given,
         profile=seen,

@@ -16,6 +16,9 @@ SOURCES = Path("data/source")
 _WIDTH = 80
 """A longer value is cut in a comparison."""
 
+_TEMPLATES = (paths.PARAMS, paths.CARD_TEXT)
+"""The files that are the demo's own in a project that nobody has changed."""
+
 State = Literal["new", "same", "template", "differs"]
 
 
@@ -47,7 +50,7 @@ def _compare(root: Path, path: Path, text: str) -> FileChange:
     lines = differences(_content(present), _content(text))
     if not lines:
         return FileChange(path=path, text=present, state="same")
-    template = path == paths.PARAMS and is_template(root)
+    template = path in _TEMPLATES and is_template(root) and _is_committed(root, path)
     adds = all(line.endswith("(new)") for line in lines) and path != paths.PARAMS
     state: State = "template" if template else "new" if adds else "differs"
     return FileChange(path=path, text=text, state=state, differences=lines)
@@ -55,15 +58,22 @@ def _compare(root: Path, path: Path, text: str) -> FileChange:
 
 def is_template(root: Path) -> bool:
     """Whether params.yaml is still the demo's, as the last commit holds it: then git keeps it."""
+    try:
+        settings = params.load(root / paths.PARAMS)
+    except ClearanceError:
+        return False
+    return settings.source.kind == "demo" and _is_committed(root, paths.PARAMS)
+
+
+def _is_committed(root: Path, path: Path) -> bool:
+    """Whether the file is as the last commit holds it."""
     from clearance.versioning import git
 
     try:
-        settings = params.load(root / paths.PARAMS)
-        _, contents = git.files_at_head(root, [paths.PARAMS.as_posix()])
+        _, contents = git.files_at_head(root, [path.as_posix()])
     except ClearanceError:
         return False
-    committed = contents.get(paths.PARAMS.as_posix())
-    return settings.source.kind == "demo" and committed == (root / paths.PARAMS).read_bytes()
+    return contents.get(path.as_posix()) == (root / path).read_bytes()
 
 
 def write(root: Path, changes: list[FileChange], *, replace: bool) -> list[Path]:

@@ -103,7 +103,7 @@ def draw_beeswarm(explained: attribution.Attribution, features: pd.DataFrame, se
     axes.tick_params("both", labelsize=10)
     axes.set_xlabel(f"contribution to the favourable outcome, {explained.space}", fontsize=10)
     beyond = f"; {outside} of them have a dot outside the picture" if outside else ""
-    axes.set_title(f"How each feature moves the model ({len(features)} test rows{beyond})")
+    axes.set_title(f"How each feature moves the model\n({len(features)} test rows{beyond})")
     return figure
 
 

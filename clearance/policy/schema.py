@@ -21,6 +21,7 @@ from clearance.params import Fraction, Scalar, Section
 from clearance.policy.attempt_terms import AttemptTerms
 from clearance.policy.comparison_terms import ComparisonTerms
 from clearance.policy.dated import Dated, Text
+from clearance.policy.document_terms import DocumentTerms
 from clearance.policy.impact_rules import ImpactTableRules
 from clearance.policy.inference_log_terms import InferenceLogTerms
 from clearance.policy.limit import Limit
@@ -211,6 +212,7 @@ class Policy(Section):
     test_uses: TestSetLimit | None = None
     attempts: AttemptTerms | None = None
     reasons: ReasonTerms | None = None
+    documents: DocumentTerms | None = None
     serving: ServingTerms = ServingTerms()
     inference_log: InferenceLogTerms = InferenceLogTerms()
     monitoring: MonitoringTerms | None = None
@@ -243,6 +245,10 @@ class Policy(Section):
     def reasons_on(self, day: dt.date) -> ReasonTerms | None:
         """How denials are reasoned on that day; None where the policy does not say."""
         return self.reasons if self.reasons is not None and self.reasons.in_force(day) else None
+
+    def documents_on(self, day: dt.date) -> DocumentTerms | None:
+        """What the card of a version must hold on that day; None where the policy does not say."""
+        return self.documents if self.documents is not None and self.documents.in_force(day) else None
 
     def spends(self, day: dt.date) -> bool:
         """Whether it spends its level over attempts on that day."""

@@ -19,7 +19,14 @@ from clearance.errors import ClearanceError
 from clearance.params import Data, Evaluate, Params, PolicyChoice, Source, Split, Train
 from clearance.policy import project_verdict
 from clearance.policy.schema import Policy
-from clearance.preflight import estimator_checks, external_checks, faults, policy_checks, table_checks
+from clearance.preflight import (
+    card_checks,
+    estimator_checks,
+    external_checks,
+    faults,
+    policy_checks,
+    table_checks,
+)
 from clearance.preflight.problem import Problem
 
 
@@ -141,6 +148,8 @@ def _of_policy(
     problems: list[Problem] = []
     if not sections.what_if:
         problems += policy_checks.check_day(choice, dt.datetime.now(dt.UTC))
+    if sections.name is not None:
+        problems += card_checks.check(root, sections.name, policy, choice.as_of)
     if policy is not None:
         problems += policy_checks.check_metrics(policy, choice.file)
         if sections.data is not None:

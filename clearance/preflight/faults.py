@@ -314,3 +314,21 @@ REASON_OF_NO_FEATURE = ErrorKind(
     "{path} names `{name}`, which is not a feature{suggestion}",
     "correct the name, or remove it",
 )
+CARD_OF_ANOTHER_MODEL = ErrorKind(
+    "preflight.card_of_another_model",
+    ConfigurationError,
+    "{path} is about the model {stated}, and this one is {name}: its sentences count for nothing",
+    "write the sentences for this model, and its name as `model`",
+)
+CARD_SECTION_EMPTY = ErrorKind(
+    "preflight.card_section_empty",
+    ConfigurationError,
+    "{path} says nothing in sections that the policy requires: {sections}",
+    "write a sentence there, as docs/model-card.md says; until then no version is promoted",
+)
+CARD_SENTENCE_OUTDATED = ErrorKind(
+    "preflight.card_sentence_outdated",
+    ConfigurationError,
+    "what {by} stated under `{section}` in {path} on {on} is older than {days:day|days}",
+    "have somebody confirm it, with a new day; until then no version is promoted",
+)

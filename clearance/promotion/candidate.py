@@ -80,6 +80,27 @@ def load_verified(
     """
     if proposal is None:
         raise faults.NEVER_PROPOSED(version=version)
+    bundle = read_proposed(session, server, version, proposal)
+    evidence = bundle.evidence
+    needed = [*paths.EVIDENCE, paths.REASONS, paths.BASELINE, paths.VERDICT, paths.CARD, paths.ORIGIN]
+    names = [path.as_posix() for path in needed]
+    digests = {name: evidence.outs[name] for name in names if name in evidence.outs}
+    registry.fetch_verified(server, version, digests, folder)
+    files.write_text(folder / paths.PARAMS, evidence.params)
+    files.write_text(folder / evidence.judged.file, evidence.judged.text)
+    with registry.verified_model(server, version, bundle.files) as model_folder:
+        (folder / paths.MODEL).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(model_folder / registry.MODEL, folder / paths.MODEL)
+    return VerifiedCandidate(version=version, bundle=bundle, proposal=proposal, folder=folder)
+
+
+def read_proposed(
+    session: ReadOnlySession, server: registry.MlflowServer, version: registry.Version, proposal: Proposal
+) -> evidence_bundle.Bundle:
+    """The version's evidence bundle, as it was proposed and signed by a person who might propose it then.
+
+    Raises IntegrityError when it is another one, or about another version.
+    """
     bundle = read_bundle(session, server, version, proposal)
     if bundle.digest != proposal.content:
         raise registry.unsound(version, "its evidence bundle is not the one that was proposed")
@@ -90,16 +111,7 @@ def load_verified(
     evidence = bundle.evidence
     if (evidence.fingerprint, registry.candidate_name(evidence.model)) != (version.fingerprint, version.name):
         raise registry.unsound(version, "its evidence bundle is about another model")
-    needed = [*paths.EVIDENCE, paths.REASONS, paths.BASELINE, paths.VERDICT, paths.ORIGIN]
-    names = [path.as_posix() for path in needed]
-    digests = {name: evidence.outs[name] for name in names if name in evidence.outs}
-    registry.fetch_verified(server, version, digests, folder)
-    files.write_text(folder / paths.PARAMS, evidence.params)
-    files.write_text(folder / evidence.judged.file, evidence.judged.text)
-    with registry.verified_model(server, version, bundle.files) as model_folder:
-        (folder / paths.MODEL).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(model_folder / registry.MODEL, folder / paths.MODEL)
-    return VerifiedCandidate(version=version, bundle=bundle, proposal=proposal, folder=folder)
+    return bundle
 
 
 def read_bundle(

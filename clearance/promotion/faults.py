@@ -363,3 +363,11 @@ def ensure_reason(reason: str) -> None:
     """Raise ConfigurationError unless the reason has a visible character."""
     if not foreign_text.is_visible(reason):
         raise NO_REASON()
+
+
+UNDOCUMENTED = ErrorKind(
+    "promotion.undocumented",
+    ReleaseRefused,
+    "Its model card has gaps where the policy requires an answer: {sections}",
+    "fill the gaps and run the pipeline again; `clearance card` shows the card",
+)

@@ -70,7 +70,8 @@ class JudgedCase:
     authorised, and the policy minds), `contract` (compliance did not agree to its data contract),
     `unreadable` (an objection that may be about it was erased against the rules), `unreasoned` (its denials
     cannot be reasoned as the policy asks), `not_preregistered` (nothing shows that its bar was set before its
-    result, and the policy minds). `tier` is one that the policy does not know.
+    result, and the policy minds), `undocumented` (its card has a gap where the policy allows none). `tier` is
+    one that the policy does not know.
     """
 
     verdict: VerdictDocument
@@ -90,6 +91,7 @@ class JudgedCase:
     contract: str | None = None
     unreasoned: str | None = None
     not_preregistered: str | None = None
+    undocumented: str | None = None
 
     @property
     def failed(self) -> bool:
@@ -172,6 +174,7 @@ def _hindrance(case: JudgedCase) -> str | None:
         or case.unpushed
         or case.unreadable
         or case.unreasoned
+        or case.undocumented
     )
 
 

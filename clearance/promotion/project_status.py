@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from clearance import params, paths
+from clearance.documents.card_document import CardDocument
 from clearance.errors import ClearanceError
 from clearance.policy import authorised, policy_file
+from clearance.policy.schema import Policy
 from clearance.promotion import session, standing, version_record
 from clearance.promotion.standing import CandidateStanding, Waiting
 from clearance.reporting import current_verdict
+from clearance.reporting.card import required
 from clearance.reporting.current_verdict import CurrentVerdict
 
 VerdictState = Literal["none", "holds", "stale", "unreadable"]
@@ -25,8 +28,9 @@ class ProjectStatus:
     """The status of a project. `verdict` is None where `state` is `none` or `unreadable`.
 
     `authorised` names the policy and tier under which the model may be promoted; None where there is none.
-    `champion` describes the present champion in sentences; None without one. `next` is the command that
-    brings the project further.
+    `champion` describes the present champion in sentences; None without one. `card` says what the model
+    card lacks that the policy requires, None where nothing. `next` is the command that brings the project
+    further.
     """
 
     name: str
@@ -38,6 +42,7 @@ class ProjectStatus:
     candidates: tuple[CandidateStanding, ...]
     waiting: tuple[Waiting, ...]
     next: str
+    card: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The status as a JSON value."""
@@ -55,6 +60,7 @@ class ProjectStatus:
             "champion": self.champion,
             "candidates": len(self.candidates),
             "waiting": [item.to_json() for item in self.waiting],
+            "card": self.card,
             "next": self.next,
         }
 
@@ -70,6 +76,7 @@ class ProjectStatus:
             ("verdict", verdict),
             ("candidate", newest),
             ("champion", [self.champion or "none"]),
+            *([("card", [self.card])] if self.card else []),
             ("waiting", [str(item) for item in self.waiting] or ["nobody"]),
             ("next", [self.next]),
         ]
@@ -108,6 +115,7 @@ def read(root: Path) -> ProjectStatus:
         candidates=known,
         waiting=waiting,
         next=_next(state, current, known, waiting),
+        card=_card(root, policy, settings) if current else None,
     )
 
 
@@ -119,6 +127,20 @@ def _verdict(root: Path) -> tuple[VerdictState, CurrentVerdict | None]:
     except ClearanceError:
         return "unreadable", None
     return ("stale" if current.is_stale else "holds"), current
+
+
+def _card(root: Path, policy: Policy | None, settings: params.Params) -> str | None:
+    """What the last run's card lacks of what the authorised policy requires; None where it lacks nothing."""
+    as_of = settings.policy.as_of
+    terms = policy.documents_on(as_of) if policy else None
+    if terms is None:
+        return None
+    try:
+        document = CardDocument.read(root)
+    except ClearanceError:
+        document = None
+    lacking = required.lacking(document, terms, as_of)
+    return f"gaps in {lacking}; no version is promoted with them" if lacking else None
 
 
 def _next(

@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from clearance import files, ledger, params, paths, registry, yaml
+from clearance import files, ledger, params, paths, registry, wording, yaml
+from clearance.documents.card_document import CardDocument
 from clearance.documents.measurement import Outcome
 from clearance.documents.reasons_document import ReasonsDocument
 from clearance.documents.verdict_document import VerdictDocument
-from clearance.errors import ConfigurationError
+from clearance.errors import ConfigurationError, IntegrityError
 from clearance.params import data_contract
 from clearance.params.data_contract import DataContract
 from clearance.policy import authorised, judgement, project_verdict, schema
@@ -37,6 +38,7 @@ from clearance.promotion.next_step import Ending, JudgedCase
 from clearance.promotion.rebuilds import Rebuild
 from clearance.promotion.session import ReadOnlySession
 from clearance.promotion.version_record import VersionRecord
+from clearance.reporting.card import required
 from clearance.trust import approval_rules, approval_state, evidence_bundle
 from clearance.trust.decisions import ApprovalSubject
 from clearance.versioning import git, visibility
@@ -51,7 +53,8 @@ class JudgedEvidence:
 
     `identity` are the digest of the verdict, which cites all other evidence by digest, and that of the
     parameters: equal identities mean equal evidence. `contract` is the data contract of the parameters.
-    `reasons` says how denials are reasoned; None where the stage that says it did not run.
+    `reasons` says how denials are reasoned; None where the stage that says it did not run. `card` is the
+    model card; None where there is none that can be read.
     """
 
     declaration: judgement.Declaration
@@ -60,6 +63,7 @@ class JudgedEvidence:
     identity: tuple[str, str]
     contract: DataContract
     reasons: ReasonsDocument | None = None
+    card: CardDocument | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +127,7 @@ def check_verdict(settings: params.Params, folder: Path) -> JudgedEvidence:
         identity=(files.sha256(folder / paths.VERDICT), files.sha256(folder / paths.PARAMS)),
         contract=data_contract.of(settings),
         reasons=_reasons(folder),
+        card=_card(folder),
     )
 
 
@@ -131,6 +136,13 @@ def _reasons(folder: Path) -> ReasonsDocument | None:
         return None
     document = ReasonsDocument.read(folder)
     return document if isinstance(document, ReasonsDocument) else None
+
+
+def _card(folder: Path) -> CardDocument | None:
+    try:
+        return CardDocument.read(folder)
+    except IntegrityError:
+        return None
 
 
 def assess(
@@ -146,6 +158,7 @@ def assess(
         day=day,
         contract=authority.objection(evidence.contract),
         unreasoned=_unreasoned(evidence.reasons, policy, day),
+        undocumented=_undocumented(evidence.card, policy, day),
     )
     return Assessment(evidence=evidence, authority=authority, case=case)
 
@@ -161,6 +174,18 @@ def _unreasoned(document: ReasonsDocument | None, policy: schema.Policy | None, 
     if document.hindrance is None:
         return None
     return f"Its denials cannot be reasoned: {document.hindrance}."
+
+
+def _undocumented(card: CardDocument | None, policy: schema.Policy | None, day: dt.date) -> str | None:
+    """Why the card of the model does not hold what the policy requires; None where it does, or need not."""
+    terms = policy.documents_on(day) if policy else None
+    if terms is None:
+        return None
+    lacking = required.lacking(card, terms, day)
+    if lacking is None:
+        return None
+    error = faults.UNDOCUMENTED(sections=lacking)
+    return f"{error.fault}: {error.hint}."
 
 
 def open_review(
@@ -494,8 +519,8 @@ def _not_preregistered(
     if bar.is_before_result:
         return None
     return (
-        f"Its bar is {bar}. The policy requires that the ledger shows it before: train another model with "
-        "`clearance run`."
+        f"{wording.sentence(str(bar))} The policy requires that the ledger shows it to be set before: train "
+        "another model with `clearance run`."
     )
 
 

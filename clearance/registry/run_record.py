@@ -44,7 +44,8 @@ def record(verified: pipeline_state.PipelineState, settings: params.Params) -> r
     verdict = VerdictDocument.from_json(verified.read_json(paths.VERDICT.as_posix()))
     model = registry.describe_model(verified)
     reports = [path for path in verified.outs if path.startswith(f"{paths.REPORTS}/")]
-    names = [*(path.as_posix() for path in _FILES), settings.policy.file, *reports]
+    stated = [path for path in verified.deps if path == paths.CARD_TEXT.as_posix()]
+    names = [*(path.as_posix() for path in _FILES), settings.policy.file, *stated, *reports]
     return registry.RunRecord(
         experiment=settings.experiment,
         fingerprint=verified.fingerprint,

@@ -8,7 +8,8 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from clearance import wording
 from clearance.documents import metric_catalogue
@@ -16,6 +17,7 @@ from clearance.policy import attempt_terms, findings, schema
 from clearance.policy.attempt_terms import AttemptTerms
 from clearance.policy.comparison_terms import ComparisonTerms
 from clearance.policy.dated import Dated
+from clearance.policy.document_terms import DocumentTerms
 from clearance.policy.impact_rules import ImpactTableRules
 from clearance.policy.reason_terms import ReasonTerms
 from clearance.policy.test_set_limit import TestSetLimit
@@ -79,18 +81,8 @@ def _without_kind(source: str) -> str:
 
 def _terms(section: Dated) -> list[str]:
     """What a section asks; a kind of section without words of its own is explained by its source alone."""
-    match section:
-        case ImpactTableRules():
-            return _impact_table(section)
-        case TestSetLimit():
-            return _test_uses(section)
-        case AttemptTerms():
-            return _attempts(section)
-        case ComparisonTerms():
-            return _challenge(section)
-        case ReasonTerms():
-            return _reasons(section)
-    return []
+    explain_section = _EXPLAINED.get(type(section))
+    return explain_section(section) if explain_section else []
 
 
 def _impact_table(rules: ImpactTableRules) -> list[str]:
@@ -145,6 +137,16 @@ def _reasons(terms: ReasonTerms) -> list[str]:
     ]
 
 
+def _documents(terms: DocumentTerms) -> list[str]:
+    names = wording.join_names(name.replace("_", " ") for name in terms.required)
+    days = f"for {wording.counted(terms.valid_days, 'day')}" if terms.valid_days else "for ever"
+    return [
+        f"Requires: the model card says something about {names}, without a gap.",
+        f"A sentence in card.yaml counts {days}.",
+        "With a gap: the version is not promoted, and no approval or override helps.",
+    ]
+
+
 def _challenge(terms: ComparisonTerms) -> list[str]:
     margins = [
         f"{metric_catalogue.title(f'performance.{item.metric}')} may get worse by at most "
@@ -169,6 +171,16 @@ def _challenge(terms: ComparisonTerms) -> list[str]:
         "margin.",
         f"Effect: {_EFFECTS[terms.severity]}.",
     ]
+
+
+_EXPLAINED: Mapping[type[Dated], Callable[[Any], list[str]]] = {
+    ImpactTableRules: _impact_table,
+    TestSetLimit: _test_uses,
+    AttemptTerms: _attempts,
+    ComparisonTerms: _challenge,
+    ReasonTerms: _reasons,
+    DocumentTerms: _documents,
+}
 
 
 def cautions(policy: schema.Policy, as_of: dt.date) -> Iterator[str]:

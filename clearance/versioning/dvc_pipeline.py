@@ -20,6 +20,7 @@ from clearance.errors import ClearanceError
 from clearance.versioning import dvc_api, dvc_lock, executions, faults, repair
 from clearance.versioning.dvc_api import Stage
 from clearance.versioning.dvc_repro import TIMEOUT
+from clearance.versioning.stage_files import StageFiles
 
 Execute = Callable[[str], None]
 
@@ -66,6 +67,18 @@ class Pipeline:
     def folder(self, name: str) -> Path:
         """Where the stage's commands run."""
         return self._stages[name].folder
+
+    def files(self, name: str) -> StageFiles:
+        """What the stage reads and writes, with the digests saved last; a `.dvc` file has no command."""
+        stage = self._stages[name]
+        reads, writes = (
+            {self._relative(path): md5 for path, md5 in digests.items()} for digests in stage.recorded_digests
+        )
+        return StageFiles(command="\n".join(stage.commands), reads=reads, writes=writes)
+
+    def _relative(self, path: str) -> str:
+        place = Path(path)
+        return place.relative_to(self.root).as_posix() if place.is_relative_to(self.root) else path
 
     def due(self) -> list[str]:
         """The stages that a run is going to need, as far as can be told in advance."""

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from clearance.errors import ConfigurationError
 from clearance.versioning import dvc_lock, executions, faults
+from clearance.versioning.stage_files import StageFiles
 
 TIMEOUT = 3600.0
 """Seconds that one command may run, unless `meta: {timeout: ...}` in `dvc.yaml` says otherwise."""
@@ -45,6 +46,9 @@ class ReproducibleGraph(Protocol):
 
     def folder(self, name: str) -> Path:
         """Where they run."""
+
+    def files(self, name: str) -> StageFiles:
+        """What a step reads and writes; its command is empty where it runs nothing."""
 
     def due(self) -> list[str]:
         """The steps that a run is going to need."""
@@ -93,6 +97,11 @@ class WholeGraph:
     def folder(self, name: str) -> Path:  # noqa: ARG002
         """The project."""
         return self.root
+
+    def files(self, name: str) -> StageFiles:
+        """What the whole graph has read from outside and has written, by `dvc.lock`."""
+        lock = dvc_lock.read(self.root / dvc_lock.NAME)
+        return StageFiles(command=name, reads=lock.sources, writes=lock.outs)
 
     def due(self) -> list[str]:
         """Always the whole graph: DVC finds out by itself."""

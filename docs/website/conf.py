@@ -45,6 +45,7 @@ FIRST_GUIDES = (
     "external-models",
     "fairness",
     "reasons",
+    "model-card",
     "governance",
     "approvals",
     "ledger",

@@ -98,6 +98,7 @@ def build(root: Path, frame: pd.DataFrame, **train: Any) -> Path:
         *map(str, paths.EXTRA_LOCKS.values()),
         "policies/demo.yaml",
         "reasons.yaml",
+        "card.yaml",
     ):
         shutil.copy(ROOT / name, root / name)
     write(root, frame)

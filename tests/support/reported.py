@@ -12,7 +12,8 @@ import yaml
 
 from clearance import files as artifacts
 from clearance import params, paths
-from clearance.documents import measurement
+from clearance.documents import measurement, metric_catalogue
+from clearance.documents.baseline_document import BaselineDocument, FeatureBins, FeatureReference
 from clearance.documents.evidence_document import BlockedDocument, MeasuredDocument
 from clearance.documents.measurement import Measurement
 from clearance.documents.training_document import TrainingDocument
@@ -60,6 +61,26 @@ TWO_CANDIDATES = POINTS | {
     }
 }
 """The same, where two candidates can be compared."""
+
+
+def baseline(**features: FeatureReference) -> BaselineDocument:
+    """The drift reference: of 100 train rows, `income` in bins and `debt` in three categories."""
+    income = FeatureReference(
+        bins=FeatureBins(kind="number", edges=(10.0, 20.0, 40.0, 80.0, 160.0)),
+        counts=(10, 20, 20, 20, 20, 6, 0, 4),
+        mean=50.0,
+    )
+    debt = FeatureReference(
+        bins=FeatureBins(kind="category", categories=("low", "middle", "high")), counts=(50, 30, 20, 0, 0)
+    )
+    return BaselineDocument(
+        model_sha256=MODEL_SHA256,
+        threshold=0.5,
+        rows=100,
+        features=features or {"income": income, "debt": debt},
+        attribution={"income": 0.5, "debt": 0.25},
+    )
+
 
 INLINE = {"bdi", "code", "span", "strong"}
 VOID = {"meta", "link", "img", "br", "path", "circle", "rect", "use", "line"}
@@ -254,6 +275,7 @@ def write(
     source: dict[str, Any] | None = None,
     figures: bool = True,
     points: Mapping[str, Any] = POINTS,
+    reference: BaselineDocument | None = None,
 ) -> Path:
     """A project at `root` with this evidence, judged, its pictures and the points of its charts."""
     artifacts.write_text(root / "params.yaml", yaml.safe_dump(chosen or settings()))
@@ -267,6 +289,7 @@ def write(
     origin.write(root)
     if records.get("training", {}).get("status") == "measured":
         artifacts.write_text(root / paths.MODEL, MODEL)
+        (reference or baseline()).write(root)
     for name, document_ in records.items():
         artifacts.write_json(root / f"reports/{name}.json", document_)
     for name, content in points.items():
@@ -277,6 +300,46 @@ def write(
     verdict = project_verdict.judge(params.load(root / "params.yaml"), root)
     verdict.write(root)
     return root
+
+
+def large(root: Path) -> Path:
+    """A project of 40 groups, 80 where they cross another attribute, and 300 features; returns `root`."""
+    records = documents(DIGITS["gap"])
+    features = [f"feature {place}" for place in range(300)]
+    groups = {f"group {place:02}": evidence.group(20 + place, 10, 5, 12) for place in range(40)}
+    for group in groups.values():
+        rates = ("selection_rate", "true_positive_rate", "false_positive_rate")
+        group["intervals"] = {rate: [group[rate] * 0.9, min(1.0, group[rate] * 1.1)] for rate in rates}
+    crossed = {f"{name} & {sex}": group for name, group in groups.items() for sex in ("female", "male")}
+    fairness, explanation = records["fairness"], records["explanation"]
+    fairness["groups"] = {"race": groups, "race & sex": crossed}
+    fairness["above_median"] = {name: dict.fromkeys(table, 20) for name, table in fairness["groups"].items()}
+    figure = measured(*DIGITS["gap"]).to_json()
+    for metric in metric_catalogue.of_document("fairness"):
+        fairness["measurements"][metric.measurement] = {"race": figure, "race & sex": figure}
+    explanation["importance"] = [
+        {"feature": name, "mean_abs": 1 / place} for place, name in enumerate(features, start=1)
+    ]
+    explanation["by_group"] = {"race": {group: dict.fromkeys(features, 0.01) for group in groups}}
+    explanation["group_rows"] = {"race": dict.fromkeys(groups, 30)}
+    records["training"]["features"] = dict.fromkeys(features, "number")
+    for name in ("validation_raw", "validation_prepared"):
+        records[name]["expectations"] += [
+            _expectation(f"`{feature}` holds numbers", True, "block", feature) for feature in features
+        ]
+    bins = FeatureBins(kind="number", edges=tuple(float(10 * 2**place) for place in range(9)))
+    reference = FeatureReference(bins=bins, counts=(*[10] * 10, 0, 4), mean=50.0)
+    points = POINTS | {
+        "evaluate/roc": [
+            {"false_positive_rate": place / 499, "true_positive_rate": (place / 499) ** 0.5}
+            for place in range(500)
+        ],
+        "evaluate/precision_recall": [
+            {"precision": 1 - place / 900, "recall": place / 499} for place in range(500)
+        ],
+        "evaluate/score_distribution": {"race": {group: [*range(20)] for group in groups}},
+    }
+    return write(root, records, points=points, reference=baseline(**dict.fromkeys(features, reference)))
 
 
 def page(root: Path) -> str:

@@ -48,7 +48,7 @@ def table(rows: int, seed: int = 0) -> pd.DataFrame:
 def build(root: Path, frame: pd.DataFrame, labels: npt.NDArray[np.integer] | None = None) -> Path:
     """Write the project at `root`: tables of `frame`, and a model fitted on its train rows and `labels`."""
     root.mkdir(parents=True, exist_ok=True)
-    for name in ("params.yaml", "dvc.yaml", "reasons.yaml"):
+    for name in ("params.yaml", "dvc.yaml", "reasons.yaml", "card.yaml"):
         shutil.copy(ROOT / name, root / name)
     (root / "policies").mkdir(exist_ok=True)
     shutil.copy(ROOT / "policies/demo.yaml", root / "policies/demo.yaml")

@@ -148,6 +148,7 @@ def build(folder: Path, graph: str = GRAPH, name: str = "passes") -> Path:
         "data/source/rows.csv": "a,b\n1,2\n",
         "data/source/.gitignore": "rows.csv\n",
         "reasons.yaml": (ROOT / "reasons.yaml").read_text(),
+        "card.yaml": (ROOT / "card.yaml").read_text(),
         "policies/demo.yaml": (ROOT / "policies" / "demo.yaml").read_text(),
         ".gitignore": "/data/raw.txt\n/models/\n/reports/\n/.clearance/\n/.prefect/\n__pycache__/\n",
         ".dvc/config": (ROOT / ".dvc" / "config").read_text(),

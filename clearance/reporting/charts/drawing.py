@@ -52,7 +52,8 @@ class Chart:
 
 def line(x: Sequence[float], y: Sequence[float], **mark: Any) -> Layer:
     """A line through the points in their order."""
-    return layer({"type": "line", "color": ACCENT, "strokeWidth": 2, "order": None} | mark, x=x, y=y)
+    drawn = {"type": "line", "color": ACCENT, "strokeWidth": 2} | mark
+    return layer(drawn, x=x, y=y, order=range(len(x)))  # else Vega-Lite sorts the points by x
 
 
 def quiet_line(x: Sequence[float], y: Sequence[float]) -> Layer:
@@ -66,13 +67,15 @@ def dots(x: Sequence[float], y: Sequence[float], **mark: Any) -> Layer:
 
 
 def layer(mark: Mapping[str, Any], **columns: Sequence[Any]) -> Layer:
-    """A layer that draws `mark` at the columns `x` and `y`, and `x2` or `y2` or `text` where given."""
+    """A layer that draws `mark` at the columns `x` and `y`, with `y2`, `text` or `order` where given."""
     values = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     channels = {name: {"field": name} for name in columns}
-    quantities = {name: {"field": name, "type": "quantitative"} for name in ("x", "y")}
+    quantities = {
+        name: {"field": name, "type": "quantitative"} for name in ("x", "y", "order") if name in columns
+    }
     return {
         "data": {"values": values},
-        "mark": {name: value for name, value in mark.items() if value is not None},
+        "mark": dict(mark),
         "encoding": channels | quantities,
     }
 
@@ -122,7 +125,10 @@ _LONG_NUMBER = re.compile(r"(\d+\.\d{2})\d+")
 
 
 def draw(chart: Chart) -> markupsafe.Markup:
-    """The chart as one `svg` element, which a screen reader announces as an image with its label."""
+    """The chart as one `svg` element, which a screen reader announces as an image with its label.
+
+    Raises ValueError where the specification is not one that Vega-Lite draws.
+    """
     svg = vl_convert.vegalite_to_svg(dict(chart.specification), allowed_base_urls=[])
     return markupsafe.Markup(_inline(svg, chart.label))  # noqa: S704 - Vega escapes text, `_inline` the label
 
@@ -142,9 +148,3 @@ def _inline(svg: str, label: str) -> str:
 def _shorter(body: str) -> str:
     """Tags with fewer attributes and shorter numbers; the texts between them stay as they are."""
     return re.sub(r"<[^>]*>", lambda tag: _LONG_NUMBER.sub(r"\1", _UNUSED.sub("", tag[0])), body)
-
-
-def shown(text: str, longest: int = 40) -> str:
-    """A text from outside as a chart shows it: invisible characters as their code, and not too long."""
-    inert = foreign_text.inert(text)
-    return inert if len(inert) <= longest else f"{inert[: longest - 1]}…"

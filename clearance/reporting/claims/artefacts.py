@@ -56,11 +56,16 @@ def pointer(*keys: str | int) -> str:
     return "".join(f"/{str(key).replace('~', '~0').replace('/', '~1')}" for key in keys)
 
 
+def last_key(where: str) -> str:
+    """The last key of a JSON Pointer; empty for the pointer to the whole content."""
+    return _unescaped(where.rpartition("/")[2])
+
+
 def at(content: Any, where: str) -> Any:
     """The value at the JSON Pointer `where`. Raises NothingThere when it leads nowhere."""
     value = content
     for part in where.split("/")[1:]:
-        key = part.replace("~1", "/").replace("~0", "~")
+        key = _unescaped(part)
         if isinstance(value, Mapping) and key in value:
             value = value[key]
         elif isinstance(value, list | tuple) and _INDEX.fullmatch(key) and int(key) < len(value):
@@ -68,3 +73,7 @@ def at(content: Any, where: str) -> Any:
         else:
             raise NothingThere(where)
     return value
+
+
+def _unescaped(part: str) -> str:
+    return part.replace("~1", "/").replace("~0", "~")

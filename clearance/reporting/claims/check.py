@@ -32,7 +32,8 @@ class Problem:
 
     def __str__(self) -> str:
         source = " ".join(part for part in (self.artefact, self.pointer) if part)
-        return f"{self.place}: {source}: the document has {self.stated!r}, right is {self.actual!r}"
+        by = f" by {source}" if source else ""
+        return f"{self.place or 'as a whole'}: it has {self.stated!r}, right{by} is {self.actual!r}"
 
 
 def sentences(document: Any, place: str = "") -> Iterator[tuple[str, Sentence]]:

@@ -81,6 +81,8 @@ def render(source: Source, known: Artefacts) -> str:
     ends = [
         end for reference in source.beside or () for end in formatters.limit_ends(_look_up(reference, known))
     ]
+    if source.formatter in formatters.KEYS:
+        value = artefacts.last_key(source.pointer)
     if (formatter := formatters.FORMATTERS.get(source.formatter)) is None:
         raise artefacts.NothingThere(f"there is no formatter {source.formatter}")
     try:
@@ -94,7 +96,11 @@ def _look_up(reference: Reference, known: Artefacts) -> object:
     artefact: Artefact | None = known.get(reference.artefact)
     if artefact is None:
         raise artefacts.NothingThere(f"{reference.artefact} is missing or cannot be read")
+    content = artefact.content
     try:
-        return artefacts.at(artefact.content, reference.pointer)
+        return artefacts.at(content, reference.pointer)
     except artefacts.NothingThere:
+        if isinstance(content, Mapping) and content.get("status") == "blocked":
+            because = f"{reference.artefact} was not measured: {content.get('because')}"
+            raise artefacts.NothingThere(because) from None
         raise artefacts.NothingThere(f"{reference.artefact} has nothing at {reference.pointer}") from None

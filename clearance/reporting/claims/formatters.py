@@ -18,7 +18,7 @@ from clearance.documents import metric_catalogue
 Ends = Sequence[float]
 Formatter = Callable[[Any, Ends], str]
 
-OUTCOMES = {
+OUTCOMES: Mapping[str | None, str] = {
     "pass": "pass",
     "fail": "fail",
     "insufficient_evidence": "insufficient evidence",
@@ -64,7 +64,17 @@ def _entries(value: Any, _: Ends) -> str:
 
 
 def _percent(value: Any, ends: Ends) -> str:
-    return wording.percent(_number_of(value), ends)
+    """A rate; None, a rate over no rows, is "none"."""
+    return wording.percent(None if value is None else _number_of(value), ends)
+
+
+def _bounds(value: Any, ends: Ends) -> str:
+    """The two ends of a rate's interval; None, that of a rate over no rows, is "none"."""
+    if value is None:
+        return "none"
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        raise UnfitValue("the two ends of an interval")
+    return " to ".join(_percent(end, ends) for end in value)
 
 
 def _number(value: Any, ends: Ends) -> str:
@@ -128,6 +138,11 @@ def _metric(value: Any, _: Ends) -> str:
     return metric_catalogue.title(_text(value, _))
 
 
+def _metric_of(document: str) -> Formatter:
+    """The title of a metric of this document, by its name there."""
+    return lambda value, ends: _metric(f"{document}.{_text(value, ends)}", ends)
+
+
 def _number_of(value: Any) -> float:
     if not _is_number(value):
         raise UnfitValue("a finite number")
@@ -141,10 +156,13 @@ def _is_number(value: Any) -> bool:
 FORMATTERS: Mapping[str, Formatter] = {
     "as_written": _as_written,
     "attribute": _attribute,
+    "bounds": _bounds,
     "count": _count,
     "date": _date,
     "digest": _digest,
     "entries": _entries,
+    "fairness_metric": _metric_of("fairness"),
+    "key": _text,
     "limit": _limit,
     "measurement": _measurement,
     "metric": _metric,
@@ -152,6 +170,10 @@ FORMATTERS: Mapping[str, Formatter] = {
     "number": _number,
     "outcome": _outcome,
     "percent": _percent,
+    "performance_metric": _metric_of("performance"),
     "text": _text,
 }
 """Every formatter by the name that a source gives it."""
+
+KEYS = ("key", "performance_metric", "fairness_metric")
+"""Formatters that word the last key of a pointer, such as the name of a group, and not the value there."""

@@ -153,7 +153,7 @@ def render(monitored: Monitored) -> str:
     looks = list(monitored.looks)
     if any((look.model, look.version) != (monitored.model, monitored.version) for look in looks):
         raise ValueError("the looks are not all of the version that the page is about")
-    newest, named = trends.newest(looks), {rule.id for rule in monitored.terms.rules}
+    newest, named = trends.newest(trends.decided(looks)), {rule.id for rule in monitored.terms.rules}
     every = trends.trends(looks)
     all_trends = [trend for trend in every if trend.rule in named]
     groups = {
@@ -180,7 +180,8 @@ def render(monitored: Monitored) -> str:
             failures=_failures(all_trends),
             longest=LONGEST,
             metric=_metric_text,
-            newest=newest,
+            newest=trends.newest(looks),
+            silent_since=trends.silent_since(looks),
             notes=notes[:NOTES],
             notes_left_out=max(0, len(notes) - NOTES),
             outcome=outcome,
@@ -191,7 +192,7 @@ def render(monitored: Monitored) -> str:
             policy=next(reversed(newest.values()), None),
             rules=[_rule_line(rule, all_trends) for rule in monitored.terms.rules],
             retired=sorted({trend.rule for trend in every} - named),
-            sentence=_sentence(newest, all_trends),
+            sentence=_sentence(newest, all_trends, len(named)),
             standings=STANDINGS,
             tables={
                 standing: _tables([trend for trend in group if trend.key not in charted], time, space)
@@ -222,20 +223,24 @@ def _outcome(newest: Iterable[Look], all_trends: Iterable[Trend]) -> Outcome:
     return judgement.worst(outcomes) if outcomes else Outcome.NOT_EVALUATED
 
 
-def _sentence(newest: Mapping[Any, Look], all_trends: Sequence[Trend]) -> str:
+def _sentence(newest: Mapping[Any, Look], all_trends: Sequence[Trend], rules: int) -> str:
+    """What holds now, of all `rules` of the policy: also of those that no look has judged yet."""
     if not newest:
         return "Nothing has been looked at, so nothing is known: run `clearance monitor`."
     failing = {trend.rule for trend in all_trends if trend.standing is Standing.FAILING}
-    total = len({trend.rule for trend in all_trends})
+    judged = len({trend.rule for trend in all_trends})
+    waiting = f" {wording.counted(rules - judged, 'rule')} not judged yet." if judged < rules else ""
     if failing:
         names = wording.join_names(sorted(f"`{name}`" for name in failing))
-        return f"{len(failing)} of {wording.counted(total, 'rule')} fail{'s' * (len(failing) == 1)}: {names}."
+        fail = "fails" if len(failing) == 1 else "fail"
+        return f"{len(failing)} of {wording.counted(rules, 'rule')} {fail}: {names}.{waiting}"
     undecided = sum(trend.standing is Standing.UNDECIDED for trend in all_trends)
     if undecided:
         return (
             f"No rule fails. {wording.counted(undecided, 'trend')} could not be decided in the newest look."
+            f"{waiting}"
         )
-    return f"{wording.counted(total, 'rule')} passed in the newest look of every period."
+    return f"{wording.counted(judged, 'rule')} passed in the newest look of every period.{waiting}"
 
 
 def _failures(all_trends: Sequence[Trend]) -> list[Failure]:

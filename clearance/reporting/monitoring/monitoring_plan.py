@@ -142,6 +142,8 @@ def _reactions(terms: MonitoringTerms) -> Iterator[str]:
         f"{retraining.most_a_year} times a year; it passes the gate and approvals like any other."
     )
     yield "* It trains on what the source holds then; recent decisions are added there, by people."
+    if (share := retraining.window_share) is not None:
+        yield f"* It waits until the source has labels of {share:.0%} of those the failed windows decided on."
     yield f"* An override that ends within {terms.alerts.permission_days} days is told as well."
 
 

@@ -5,6 +5,7 @@ It repeats what the looks recorded and decides nothing.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from clearance.policy import judgement
 
 PERIODS = ("day", "week", "month", "batch")
 """Periods of looks, the shortest first; a batch has no place among them."""
+SILENCE = dt.timedelta(days=31)
+"""For how long windows without decisions leave everything as it stood."""
 Side = Literal["decisions", "labels"]
 """What rules read: decisions alone, or labels as well, which come later and have looks of their own."""
 
@@ -43,7 +46,8 @@ class Point:
 class Trend:
     """One rule for one subject: what the looks of each period found, in the order of their windows.
 
-    `stale` are the periods whose newest look did not judge it: there was no decision, or no label.
+    `stale` are the periods whose newest look did not judge it: no label was in, or nothing was decided for
+    longer than `SILENCE`.
     """
 
     rule: str
@@ -101,7 +105,7 @@ def trends(looks: Iterable[Look]) -> list[Trend]:
 
     Of two looks at one window, the one that comes later in `looks` counts.
     """
-    looks = list(looks)
+    looks = decided(looks)
     by_key: defaultdict[tuple[str, str, str | None], dict[tuple[str, str], Point]] = defaultdict(dict)
     sides: dict[str, Side] = {}
     for look in looks:
@@ -125,6 +129,33 @@ def trends(looks: Iterable[Look]) -> list[Trend]:
         for (rule, metric, subject), points in by_key.items()
     ]
     return sorted(made, key=_order)
+
+
+def decided(looks: Iterable[Look]) -> list[Look]:
+    """The looks at windows with decisions. All of them once nothing was decided for longer than `SILENCE`.
+
+    An empty day is no news. Many in a row are: then nothing that stood before is certain any more.
+    """
+    looks = list(looks)
+    known = [look for look in looks if look.basis != "empty"]
+    if not known:
+        return looks
+    silent = _end(looks) - _end(known)
+    return looks if silent > SILENCE else known
+
+
+def silent_since(looks: Iterable[Look]) -> str | None:
+    """The end of the last window with decisions, if a later one of its period has none; None: it has some."""
+    looks = list(looks)
+    every, known = newest(looks), newest(look for look in looks if look.basis != "empty")
+    for key, look in every.items():
+        if look.basis == "empty":
+            return known[key].window.end if key in known else None
+    return None
+
+
+def _end(looks: Iterable[Look]) -> dt.datetime:
+    return max(dt.datetime.fromisoformat(look.window.end) for look in looks)
 
 
 def side(look: Look) -> Side:

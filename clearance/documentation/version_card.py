@@ -1,0 +1,136 @@
+"""The card of a version: what was signed with it, and what the ledger has added until a time.
+
+The signed part never changes. A claim whose artefact is lost or altered becomes a gap: no number is shown
+that cannot be checked.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from clearance import ledger, params, paths, registry
+from clearance.documentation import faults, version_files, world
+from clearance.documentation.world import LedgerUntil
+from clearance.documents.card_document import CardDocument, ClaimTable, Section
+from clearance.documents.sentences import DerivedClaim, Gap, Sentence, Statement
+from clearance.errors import ClearanceError
+from clearance.promotion import session, version_record
+from clearance.promotion.session import ReadOnlySession
+from clearance.reporting.card import make
+from clearance.reporting.claims import artefacts
+from clearance.reporting.claims.artefacts import Artefact, Artefacts
+
+
+@dataclass(frozen=True, kw_only=True)
+class VersionCard:
+    """The composed card of a version, the artefacts of its claims, and its locked requirements ("": lost)."""
+
+    version: int
+    at: dt.datetime
+    card: CardDocument
+    known: Mapping[str, Artefact]
+    lock: str
+
+
+def read(root: Path, number: int | None = None, at: dt.datetime | None = None) -> VersionCard:
+    """The card of candidate `number` as of `at` (None: now), of the project at `root`.
+
+    Without a number it is the champion of that time, else the newest candidate. Raises ConfigurationError
+    when there was no such version then, and IntegrityError when its card is not the one that was signed.
+    """
+    name = params.load(root / paths.PARAMS).name
+    with session.open_read_only(root) as reader:
+        moment = at or reader.now()
+        until = LedgerUntil.of(reader.entries(name), name, moment)
+        version = number if number is not None else default_version(until)
+        if version_record.find_proposal(until.entries, version) is None:
+            raise faults.NOT_PROPOSED_THEN(version=version, name=name, at=moment.isoformat())
+        return _read(reader, registry.connect(), until, version)
+
+
+def default_version(until: LedgerUntil) -> int:
+    """The champion of that time, else the newest candidate. Raises ConfigurationError where there is none."""
+    if tenure := ledger.champion_at(until.entries, until.model, until.at):
+        return tenure.version
+    proposed = [
+        event.version for entry in until.entries if (event := entry.read(ledger.events.ProposalEvent))
+    ]
+    if not proposed:
+        raise faults.NO_VERSION_YET(
+            name=until.model, then=f"on {until.at.date()}", path=paths.CARD.as_posix()
+        )
+    return max(proposed)
+
+
+def _read(
+    reader: ReadOnlySession, server: registry.MlflowServer, until: LedgerUntil, version: int
+) -> VersionCard:
+    record = version_record.fold(reader.entries(until.model), until.model, version, reader.roles)
+    names = (paths.CARD, *make.READ, paths.REQUIREMENTS_LOCK)
+    with version_files.fetched(reader, server, record, names) as fetched:
+        if paths.CARD.as_posix() not in fetched.bundle.evidence.outs:
+            raise faults.NO_CARD(version=fetched.version, number=version)
+        try:
+            signed = CardDocument.read(fetched.folder)
+        except ClearanceError as error:
+            why = fetched.lost.get(paths.CARD.as_posix(), error.fault)
+            raise faults.CARD_LOST(version=fetched.version, why=why) from None
+        known = artefacts.read(fetched.folder, make.READ)
+        lock = fetched.folder / paths.REQUIREMENTS_LOCK
+        text = lock.read_text(encoding="utf-8") if lock.is_file() else ""
+    return VersionCard(
+        version=version,
+        at=until.at,
+        card=compose(without_lost(signed, known), until, version),
+        known=known | world.artefacts(until, version),
+        lock=text,
+    )
+
+
+def compose(card: CardDocument, until: LedgerUntil, version: int) -> CardDocument:
+    """The card with the sections that the ledger adds, those first that say where the version stands."""
+    added = world.sections(until, version)
+    digests = {name: artefact.sha256 for name, artefact in world.artefacts(until, version).items()}
+    first = tuple(section for section in added if section.id == "standing")
+    rest = tuple(section for section in added if section.id != "standing")
+    return replace(card, sections=(*first, *card.sections, *rest), artefacts={**card.artefacts, **digests})
+
+
+def without_lost(card: CardDocument, known: Artefacts) -> CardDocument:
+    """The card, with a gap in the place of each sentence whose artefact is not what it was derived from."""
+    lost = {path for path, digest in card.artefacts.items() if _digest(known, path) != digest}
+    return replace(card, sections=tuple(_section_without(section, lost) for section in card.sections))
+
+
+def _digest(known: Artefacts, path: str) -> str | None:
+    return known[path].sha256 if path in known else None
+
+
+def _section_without(section: Section, lost: set[str]) -> Section:
+    return replace(
+        section,
+        sentences=tuple(_without(sentence, lost) for sentence in section.sentences),
+        tables=tuple(_table_without(table, lost) for table in section.tables),
+    )
+
+
+def _table_without(table: ClaimTable, lost: set[str]) -> ClaimTable:
+    rows: tuple[Any, ...] = tuple(_without(row, lost) for row in table.rows)
+    return replace(table, rows=rows)
+
+
+def _without(sentence: Sentence, lost: set[str]) -> Sentence:
+    if isinstance(sentence, DerivedClaim):
+        cited = sorted(lost & set(sentence.digests))
+    elif isinstance(sentence, Statement):
+        cited = sorted(lost & {sentence.source.artefact})
+    else:
+        cited = []
+    if not cited:
+        return sentence
+    what = f"a sentence that rests on {cited[0]}, which is lost or is not what was signed"
+    return Gap(what=what, command="restore the files of the version's run in MLflow from a backup")
