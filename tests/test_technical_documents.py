@@ -159,6 +159,33 @@ def test_a_stored_file_is_checked_against_the_evidence_as_it_is(place: Place) ->
                 part["text"] = part["text"].removesuffix(" And it is fair.")
 
 
+def test_a_file_written_earlier_is_checked_by_command(place: Place) -> None:
+    place.put("champion")
+    state({"technical_file": {"provider": [STATEMENT]}})
+    file = place.root / "technical_file.json"
+    assert place.command("technical-file", "1", "--format", "json", "--output", str(file)).code == 0
+    place.roll_back()
+    place.retire()
+    assert place.command("technical-file", "--check", str(file)).code == ExitCode.PASS
+    file.write_text(file.read_text().replace("tess", "anna"))
+    lies = place.command("technical-file", "--check", str(file))
+    assert lies.code == ExitCode.REFUSED and "'anna', right is 'tess'" in lies.said
+    state({"technical_file": {"provider": [STATEMENT | {"text": "Theirs."}]}})
+    lies = place.command("technical-file", "--check", str(file))
+    assert lies.code == ExitCode.REFUSED and "present/card.yaml" in lies.said
+
+
+def test_a_file_that_is_no_technical_file_is_one_message(place: Place) -> None:
+    place.put("champion")
+    (place.root / "other.json").write_text("{}")
+    result = place.command("technical-file", "--check", "other.json")
+    assert (result.code, result.error) == (ExitCode.ERROR, "documents.does_not_fit")
+    document = technical_file.read(place.root, 1).to_json() | {"at": "soon"}
+    (place.root / "other.json").write_text(json.dumps(document))
+    result = place.command("technical-file", "--check", "other.json")
+    assert (result.code, result.error) == (ExitCode.ERROR, "documentation.not_a_moment")
+
+
 def test_each_command_writes_each_format(place: Place) -> None:
     place.put("successor")
     for command, arguments, forms in (

@@ -519,7 +519,7 @@ def test_the_document_is_what_its_schema_reads() -> None:
 def test_an_annex_of_no_version_is_dated_and_named() -> None:
     subject = Subject(name="<x>", version=3, at=technical.AT, policy_file="none")
     document = annex_iv.make({}, subject)
-    assert (document.version, document.at) == (3, "2026-11-23T12:00:00Z")
+    assert (document.version, document.at) == (3, "2026-11-23T12:00:00+00:00")
     assert "<x>" not in render.html(document)
 
 

@@ -84,7 +84,7 @@ def make(known: Artefacts, subject: Subject) -> TechnicalFile:
     return TechnicalFile(
         name=subject.name,
         version=subject.version,
-        at=f"{subject.at.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}",
+        at=subject.at.astimezone(dt.UTC).isoformat(),
         sections=tuple(sections),
         artefacts={path: artefact.sha256 for path, artefact in sorted(complete.items())},
     )

@@ -28,8 +28,9 @@ def title(document: TechnicalFile) -> str:
 
 def subtitle(document: TechnicalFile) -> str:
     """What the file is, as of when, and how much is missing."""
+    moment = document.at[:19].replace("T", " ")
     return (
-        f"After Annex IV of Regulation (EU) 2024/1689 (AI Act), as of {document.at}; "
+        f"After Annex IV of Regulation (EU) 2024/1689 (AI Act), as of {moment} UTC; "
         f"{wording.counted(len(check.gaps(document)), 'gap')}. It is not legal advice."
     )
 
