@@ -46,6 +46,7 @@ FIRST_GUIDES = (
     "fairness",
     "reasons",
     "model-card",
+    "technical-file",
     "governance",
     "approvals",
     "ledger",

@@ -162,7 +162,10 @@ def tables(known: Artefacts) -> Iterator[ClaimTable]:
 
 
 _HEAD = "{rule}, {attribute}: "
-_TAIL = " In force: {in_force}. Kind: {kind}. Source ({certainty}): {source}. Evidence: {evidence}, SHA-256 {digest}."
+_TAIL = (
+    " In force: {in_force}. Kind: {kind}. Source ({certainty}): {source}. Evidence: {evidence}, SHA-256 "
+    "{digest}."
+)
 
 
 def _judged(known: Artefacts, index: int, finding: int) -> DerivedClaim | Gap:
