@@ -58,6 +58,8 @@ def test_the_file_says_who_signed_each_report_and_when_the_ledger_took_it(place:
 def test_the_file_tells_decisions_and_changes_with_their_entries(place: Place) -> None:
     place.put("successor")
     document = technical_file.read(place.root, 1)
+    signatures = rows(document, "2(g)", "People who signed these reports with their decision")
+    assert [(row["by"], row["kind"]) for row in signatures] == [("vera", "approval"), ("rita", "approval")]
     decisions = rows(document, "2(e)", "Decisions of people")
     assert [(row["by"], row["kind"]) for row in decisions] == [("vera", "approval"), ("rita", "approval")]
     assert [row["kind"] for row in rows(document, "6", "Changes of the champion")] == ["promotion"]

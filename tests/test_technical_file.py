@@ -133,10 +133,14 @@ def test_test_reports_are_dated_and_signed() -> None:
     }
 
 
-def test_without_a_signature_the_reports_are_a_gap() -> None:
-    document = technical.document(**{sources.LEDGER: technical.LEDGER | {"reports": []}})
+@pytest.mark.parametrize(
+    ("lacking", "expected"),
+    [("reports", "dated and signed"), ("signatures", "nobody who decides has signed these reports")],
+)
+def test_without_a_signature_the_reports_are_a_gap(lacking: str, expected: str) -> None:
+    document = technical.document(**{sources.LEDGER: technical.LEDGER | {lacking: []}})
     gaps = check.gaps(section(document, "2(g)"))
-    assert any("dated and signed" in gap.what for gap in gaps)
+    assert any(expected in gap.what for gap in gaps)
 
 
 def test_the_plan_is_a_gap_where_the_policy_watches_nothing() -> None:
