@@ -122,7 +122,9 @@ def look(options: argparse.Namespace, today: dt.date) -> TableLook:
 def _refuse_unknown(wanted: table_look.Terms, reference: Table) -> None:
     for column in wanted.columns or ():
         if column not in reference.types:
-            close = difflib.get_close_matches(column, reference.types, n=1)
+            folded = {name.strip().casefold(): name for name in reference.types}
+            alike = folded.get(column.strip().casefold())
+            close = [alike] if alike else difflib.get_close_matches(column, reference.types, n=1)
             suggestion = f" (did you mean `{close[0]}`?)" if close else ""
             raise faults.UNKNOWN_COLUMN(path=reference.path, column=column, suggestion=suggestion)
 

@@ -25,7 +25,7 @@ pytest_plugins = ("tests.support.ledgers", "tests.support.words", "tests.support
 SHARED_WORKER = frozenset(
     {
         *("test_awaiting.py", "test_deployment.py", "test_doors.py", "test_new_data.py", "test_pipeline.py"),
-        *("test_reproduce.py", "test_terminal.py", "test_training_flow.py"),
+        *("test_lineage_demo.py", "test_reproduce.py", "test_terminal.py", "test_training_flow.py"),
     }
 )
 """Files that share the demo's run and a Prefect server: one worker runs them all, first."""

@@ -240,6 +240,30 @@ def test_texts_among_numbers_count_as_no_numbers(run: Run) -> None:
     assert run(numbers, texts)[0] == ExitCode.REFUSED
 
 
+def test_numbers_that_cannot_be_read_are_said_to_be_none(run: Run) -> None:
+    """Decimal commas make texts of numbers: the note must not say that they were read."""
+    numbers = pd.DataFrame({"x": np.arange(1_000) % 50 + 0.5, "y": np.arange(1_000) % 7})
+    commas = numbers.assign(x=[f"{value:.1f}".replace(".", ",") for value in numbers["x"]])
+    status, look = run(numbers, commas.astype(str))
+    assert status == ExitCode.REFUSED
+    of_x, of_y = sorted(note for note in look.notes if " in the reference and " in note)
+    assert "1,000 of its 1,000 values there cannot be read" in of_x and "read as numbers" not in of_x
+    assert of_y.endswith("both are read as numbers"), of_y
+
+
+def test_a_column_whose_name_differs_in_case_is_named(run: Run) -> None:
+    _, look = run(QUIET, QUIET.rename(columns={"city": "City ", "owner": "keeper"}))
+    assert "`City ` is there" in look.findings[0].reason and "`keeper`" not in look.findings[0].reason
+
+
+def test_new_values_are_asked_of_categories_alone(run: Run, tmp_path: Path) -> None:
+    rule = {"id": "new", "metric": "data.unseen_share", "limit": {"at_most": 0.01}}
+    new, policy = QUIET.assign(city="new"), policy_with(tmp_path, rule)
+    status, look = run(QUIET, new, "--policy", policy, threshold=None)
+    judged = {finding.subject for finding in look.findings} - {None}
+    assert status == ExitCode.REFUSED and judged == {"city", "owner"}
+
+
 @settings(max_examples=25)
 @given(
     rows=st.lists(

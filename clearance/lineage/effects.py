@@ -30,6 +30,10 @@ def datasets(
     """
     if step == moments.SNAPSHOT:
         return [], [project.source]
+    if step == moments.PREREGISTER:
+        stated = (paths.SPLIT.as_posix(), project.settings.policy.file)
+        ledger = DataSet(namespace=project.namespace, name=f"{project.settings.name}/ledger")
+        return [project.dataset(path) for path in stated], [ledger]  # `dvc.lock` is not written yet
     if step not in (moments.TRACK, moments.RELEASE):
         return [], []
     reads = [_read(project, path.as_posix(), digests or {}) for path in _READ]

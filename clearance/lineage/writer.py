@@ -102,7 +102,7 @@ class LineageWriter:
             moment.at,
             inputs=reads,
             outputs=writes,
-            tags={"cached": str(moment.cached).lower()} if ended and kind == "STAGE" else {},
+            tags={"cached": str(moment.cached).lower()} if ended else {},
             error=moment.error,
             tests=tests,
         )

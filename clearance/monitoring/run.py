@@ -54,11 +54,21 @@ LATE = dt.timedelta(days=1)
 
 
 @dataclass(frozen=True, kw_only=True)
+class Pending:
+    """How many decisions since `since` are in no window that is over; they are judged from `due` on."""
+
+    decisions: int
+    since: dt.datetime
+    due: dt.datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class MonitorRun:
     """What a run did: decisions it counted, looks it made or was asked to show, what was odd, what followed.
 
     `outcome` is the worst of the looks; not evaluated where there is none. `newest` is the version that
-    decides or decided last, and `terms` how its policy, or the one that was asked for, has it watched.
+    decides or decided last, `terms` say how its policy, or the one that was asked for, has it watched, and
+    `pending` are its decisions that no look has seen yet.
     """
 
     model: str
@@ -68,6 +78,7 @@ class MonitorRun:
     newest: VersionKey
     terms: MonitoringTerms | None
     consequences: tuple[str, ...] = ()
+    pending: Pending | None = None
 
     @property
     def outcome(self) -> Outcome:
@@ -136,8 +147,10 @@ def run(
         count, notes = count_new(monitor, log)
         looks, remarks = look(monitor, request)
         terms = {number: version.judging.policy.monitoring for number, version in monitor.versions.items()}
-        newest = watched(monitor)[-1].key
+        target = watched(monitor)[-1]
+        newest = target.key
         judging = _given(request) or monitor.version(newest.version).judging
+        waiting = pending(monitor, target, judging.policy.monitoring)
     consequences = react(root, monitor, terms) if request.policy is None else []
     return MonitorRun(
         model=monitor.name,
@@ -147,6 +160,7 @@ def run(
         newest=newest,
         terms=judging.policy.monitoring,
         consequences=tuple(consequences),
+        pending=waiting,
     )
 
 
@@ -332,6 +346,21 @@ def look(monitor: Monitor, request: Request) -> tuple[list[Look], list[str]]:
     return [stored_look for stored_look in stored if _is_asked(stored_look, request)], notes
 
 
+def pending(monitor: Monitor, target: Watched, terms: MonitoringTerms | None) -> Pending | None:
+    """The decisions of a version in its shortest window that is not over; None where there are none."""
+    if terms is None:
+        return None
+    zone = ZoneInfo(terms.timezone)
+    period = min(terms.looks, key=("day", "week", "month").index)
+    current = windows.span(period, windows.day_of(windows.hour_of(monitor.now - looking.GRACE), zone), zone)
+    day_of = partial(windows.day_of, zone=zone)
+    days = store.days(monitor.engine, target.key, current.start, monitor.now + LATE, day_of)
+    decisions = sum(day.counts.rows for day in days.values())
+    if not decisions:
+        return None
+    return Pending(decisions=decisions, since=current.start, due=current.end + looking.GRACE)
+
+
 def watched(monitor: Monitor) -> list[Watched]:
     """Every version that decided, and the champion, by number; the champion decides still."""
     tenure = version_record.champion(monitor.acting.entries(monitor.name), monitor.name)
@@ -418,7 +447,8 @@ def _counted(
     end = max(span.end for span in spans)
     day_of = partial(windows.day_of, zone=ZoneInfo(terms.timezone))
     days = store.days(monitor.engine, target.key, start, end, day_of)
-    yield from looking.with_labels((looking.counted(span, days, target) for span in spans), days)
+    busy = store.busy_hours(monitor.engine, target.key)
+    yield from looking.with_labels((looking.counted(span, days, target, busy) for span in spans), days)
 
 
 def _again(

@@ -116,7 +116,7 @@ def compare(reference: Table, current: Table, terms: Terms) -> TableLook:
         outcome=_outcome(findings),
         findings=findings,
         not_judged=reasons | empty,
-        notes=(*_beyond(terms), *_notes(reference, current, judged), *_crowded(counted)),
+        notes=(*_beyond(terms), *_notes(reference, current, judged, counted), *_crowded(counted)),
     )
 
 
@@ -269,6 +269,9 @@ def _unit(reference: Sample, current: Sample) -> Effect | None:
 def _columns_finding(names: Sequence[str], missing: Sequence[str], current: Table) -> LiveFinding:
     """Whether the current table has every column: nothing that chance could change."""
     lacks = f"{current.path} has no column {wording.join_names(f'`{name}`' for name in missing)}"
+    alike = {_folded(name): name for name in current.types}
+    if hints := [f"`{alike[_folded(name)]}` is there" for name in missing if _folded(name) in alike]:
+        lacks += f" ({wording.join_names(hints)}: names differ in case or spaces)"
     return LiveFinding(
         rule=COLUMNS_RULE,
         metric="data.schema_violations",
@@ -281,6 +284,10 @@ def _columns_finding(names: Sequence[str], missing: Sequence[str], current: Tabl
         rows=current.rows,
         reason=lacks if missing else f"all {wording.counted(len(names), 'column')} are there",
     )
+
+
+def _folded(name: str) -> str:
+    return name.strip().casefold()
 
 
 def _outcome(findings: Sequence[LiveFinding]) -> Outcome:
@@ -296,17 +303,32 @@ def _beyond(terms: Terms) -> Iterator[str]:
         yield f"not applied, because they need more than two tables: {rules}"
 
 
-def _notes(reference: Table, current: Table, judged: Mapping[str, Column]) -> tuple[str, ...]:
+def _notes(
+    reference: Table, current: Table, judged: Mapping[str, Column], counted: Mapping[str, CountedColumn]
+) -> tuple[str, ...]:
     notes = []
     if new := [name for name in current.types if name not in reference.types]:
         notes.append(f"new in the current table, so not judged: {wording.join_names(new)}")
     notes += [
         f"{name} is {reference.family(name)} in the reference and {current.family(name)} in the current "
-        f"table; both are read as {'numbers' if column.kind == 'number' else 'categories'}"
+        f"table; {_read_as(column, counted.get(name))}"
         for name, column in judged.items()
         if reference.family(name) != current.family(name)
     ]
     return tuple(notes)
+
+
+def _read_as(column: Column, counted: CountedColumn | None) -> str:
+    """How the values of a column are read that the two tables write in another way."""
+    if column.kind == "category":
+        return "both are read as categories"
+    if counted is None or not (unreadable := int(counted.current[distribution.OTHER])):
+        return "both are read as numbers"
+    values = int(counted.current.sum() - counted.current[distribution.MISSING])
+    return (
+        f"{wording.count(unreadable)} of its {wording.counted(values, 'value')} there cannot be read as a "
+        "number (decimal commas, units or words?) and count as other values"
+    )
 
 
 def _crowded(counted: Mapping[str, CountedColumn]) -> Iterator[str]:

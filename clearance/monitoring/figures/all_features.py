@@ -73,7 +73,7 @@ def measure(live: pd.DataFrame, reference: pd.DataFrame, seed: int = SEED) -> Fi
 
 
 ASSUMPTION = (
-    "rows are independent, and live days as like those of the reference as these are to each other; p-values "
+    "rows are independent, and their days as like those of the reference as those to each other; p-values "
     f"below 1 in {PERMUTATIONS // _FEWEST_BEYOND} take the permuted values as nearly normal"
 )
 

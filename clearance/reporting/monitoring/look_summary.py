@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
@@ -20,6 +21,15 @@ def lines(looks: Sequence[Look]) -> Iterator[str]:
         for rule, findings in _by_rule(look.failing):
             yield from _failures(rule, findings, _subjects(look, rule))
     yield from _not_evaluated(looks)
+
+
+def newest_first(looks: Iterable[Look]) -> list[Look]:
+    """The looks by the end of their windows, the latest first; of windows that end together the longest."""
+    return sorted(looks, key=lambda look: (look.window.end, -_start(look), look.basis), reverse=True)
+
+
+def _start(look: Look) -> float:
+    return dt.datetime.fromisoformat(look.window.start).timestamp()
 
 
 def details(look: Look) -> Iterator[str]:
