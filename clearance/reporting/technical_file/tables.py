@@ -324,8 +324,8 @@ def deadlines(known: Artefacts, policy: str) -> Iterator[Part]:
         rows.append(
             say(
                 known,
-                "Incidents of the kind {incidents}: the {role} reports to {to}; days allowed: {days}. Source: "
-                "{source}.",
+                "Incidents of the kind {incidents}: the {role} reports to {to}; days allowed: {days}. "
+                "Source: {source}.",
                 "a deadline",
                 **columns,
             )
