@@ -18,8 +18,10 @@ from scipy import special
 
 from clearance.documents.baseline_document import FeatureBins
 from clearance.metrics import significance
-from clearance.monitoring import bins, evidently_page, judgement
-from clearance.monitoring.effects import Hypothesis
+from clearance.monitoring import judgement
+from clearance.monitoring.batch import evidently_page
+from clearance.monitoring.counting import bins
+from clearance.monitoring.figures.effects import Hypothesis
 from clearance.monitoring.statistics import distribution, divergence
 from clearance.monitoring.statistics.reference import ReferenceCounts
 from clearance.policy.limit import Limit

@@ -22,7 +22,8 @@ from assurance.monitoring_false_alarms import TERMS, smallest_p_value, tests_of,
 from assurance.quiet_years import Counts, Feature, Floats, Model, Random, World
 from clearance.documents.baseline_document import FeatureReference
 from clearance.metrics import significance
-from clearance.monitoring import all_features, calibration_noise, season
+from clearance.monitoring import season
+from clearance.monitoring.figures import all_features, calibration_noise
 from clearance.monitoring.statistics import divergence, rates
 from clearance.policy import alarm_budget
 

@@ -28,9 +28,10 @@ from sklearn.preprocessing import FunctionTransformer
 
 from assurance import docs_tables
 from clearance.documents.baseline_document import BaselineDocument, FeatureReference, GroupReference
-from clearance.monitoring import bins, estimated, fairness
-from clearance.monitoring.estimates import Figure
-from clearance.monitoring.window_counts import WindowCounts
+from clearance.monitoring.counting import bins
+from clearance.monitoring.counting.window_counts import WindowCounts
+from clearance.monitoring.figures import estimated_performance, fairness
+from clearance.monitoring.figures.estimates import Figure
 from clearance.policy.limit import Limit
 from clearance.policy.monitoring_terms import LiveRule
 
@@ -185,7 +186,7 @@ def _estimates(random: np.random.Generator, rounds: int, scratch: Path) -> list[
                 for shift in SHIFTS:
                     live, truth = lives[name, shift]
                     window = _window(baseline, live)
-                    figure = estimated.measure("performance.estimated_roc_auc", window, baseline)
+                    figure = estimated_performance.measure("performance.estimated_roc_auc", window, baseline)
                     results[name, rows, shift].append(_result(figure, truth))
                     if place < COMPARED and "error" in results[name, rows, shift][-1]:
                         given.append({"scores": known[0], "labels": known[1], "live": live})
@@ -306,7 +307,7 @@ def _calibration_checks(random: np.random.Generator, rounds: int) -> list[Record
             scores = _scores(model, live)
             for concept, labels in _concepts().items():
                 window = _window(baseline, scores, labels(random, live))
-                figure = estimated.measure("performance.estimated_roc_auc", window, baseline)
+                figure = estimated_performance.measure("performance.estimated_roc_auc", window, baseline)
                 endings[concept] += figure.value is None
         results += [
             {"labels": rows, "change": concept, "share_ended": round(count / rounds, 3)}

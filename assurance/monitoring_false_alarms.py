@@ -24,7 +24,7 @@ from assurance.quiet_years import Counts, World, Year
 from clearance.documents.look_document import Window
 from clearance.metrics import significance
 from clearance.monitoring import judgement, season
-from clearance.monitoring.effects import Hypothesis
+from clearance.monitoring.figures.effects import Hypothesis
 from clearance.monitoring.statistics import distribution, divergence
 from clearance.monitoring.statistics.reference import ReferenceCounts, spread
 from clearance.policy import alarm_budget

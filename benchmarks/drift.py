@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from clearance.errors import ExitCode
-from clearance.monitoring import evidently_page
+from clearance.monitoring.batch import evidently_page
 
 COLUMNS = 12
 BARS = {"default": 50, "psi": 30}

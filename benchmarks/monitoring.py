@@ -21,11 +21,12 @@ import sqlalchemy as sa
 
 from clearance import files, params, paths
 from clearance.documents.baseline_document import BaselineDocument
-from clearance.monitoring import bins, database, looking, store, windows
+from clearance.monitoring import looking
+from clearance.monitoring.counting import bins, database, store, windows
+from clearance.monitoring.counting.store import VersionHour, VersionKey
+from clearance.monitoring.counting.window_counts import Contributions, Groups, WindowCounts
 from clearance.monitoring.looking import Watched
-from clearance.monitoring.store import VersionHour, VersionKey
 from clearance.monitoring.watched_version import JudgingPolicy
-from clearance.monitoring.window_counts import Contributions, Groups, WindowCounts
 from clearance.policy import policy_file
 
 ROWS = 208

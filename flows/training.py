@@ -108,14 +108,12 @@ def _submit(run: run_context.RunContext) -> Futures:
         futures[run_context.SNAPSHOT] = effect.submit(run_context.SNAPSHOT)
         if _unfinished(futures):
             return futures
-    pipeline = run.pipeline
+    steps = run.steps
     for note in run.notes:
         get_run_logger().warning(note)
-    for name in pipeline.order:
-        needed = [futures[earlier] for earlier in pipeline.after[name]]
-        futures[name] = stage.submit(name, wait_for=needed)
-    for name in run.effects_after:
-        futures[name] = effect.submit(name, wait_for=list(futures.values()))
+    for name, needs in steps.items():
+        needed = [futures[earlier] for earlier in needs]
+        futures[name] = (effect if name in run_context.EFFECTS else stage).submit(name, wait_for=needed)
     return futures
 
 

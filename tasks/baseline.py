@@ -35,7 +35,7 @@ from clearance.errors import ConfigurationError
 from clearance.metrics import contingency, intersections
 from clearance.models import model_file, row_plan, scoring
 from clearance.models.plan import proof
-from clearance.monitoring import bins
+from clearance.monitoring.counting import bins
 from clearance.reasons import contributions
 
 Scores = npt.NDArray[np.float64]

@@ -1,6 +1,6 @@
 """Stage: how well a model predicts, on test rows only: every metric with its interval, and three curves.
 
-The same curves go out as figures for people and as points for `dvc plots`. Nothing here judges.
+The curves go out as points, which the report and `dvc plots` draw. Nothing here judges.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from clearance import files, params, paths, stage, wording
 from clearance.data.tables import prepared, scored
@@ -23,7 +21,6 @@ from clearance.documents.performance_document import PerformanceDocument
 from clearance.documents.training_document import TrainingDocument
 from clearance.metrics import (
     curves,
-    figures,
     intervals,
     performance,
     sampled,
@@ -40,51 +37,7 @@ Metrics = Mapping[str, Measurement]
 logger = logging.getLogger(__name__)
 
 
-def draw(name: str, curve: curves.Curve, metrics: Metrics) -> Figure:
-    """The figure of one curve, titled with the number it stands for."""
-    figure = Figure(figsize=(4.8, 4.4), layout="constrained")
-    axes = figure.add_subplot()
-    _DRAWN[name](axes, curve, metrics)
-    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
-    axes.grid(color="#e4e7eb", linewidth=0.8)
-    axes.set_axisbelow(True)
-    return figure
-
-
-def _draw_roc(axes: Axes, curve: curves.Curve, metrics: Metrics) -> None:
-    axes.plot([0, 1], [0, 1], color=figures.QUIET, linestyle="--", linewidth=1, label="chance")
-    axes.plot(curve["false_positive_rate"], curve["true_positive_rate"], color=figures.LINE, linewidth=2)
-    axes.set_title(f"ROC AUC {_in_words(metrics['roc_auc'])}", wrap=True)
-    axes.set(xlabel="false positive rate", ylabel="true positive rate")
-    axes.legend(loc="lower right", frameon=False)
-
-
-def _draw_precision_recall(axes: Axes, curve: curves.Curve, metrics: Metrics) -> None:
-    support = metrics["average_precision"].support
-    if curve["recall"] and (total := sum(support.values())):
-        share = support["favourable label"] / total
-        axes.axhline(share, color=figures.QUIET, linestyle="--", linewidth=1, label="chance")
-        axes.legend(loc="lower left", frameon=False)
-    axes.step(curve["recall"], curve["precision"], where="pre", color=figures.LINE, linewidth=2)
-    axes.set_title(f"Average precision {_in_words(metrics['average_precision'])}", wrap=True)
-    axes.set(xlabel="recall", ylabel="precision")
-
-
-def _draw_calibration(axes: Axes, curve: curves.Curve, metrics: Metrics) -> None:
-    axes.plot([0, 1], [0, 1], color=figures.QUIET, linestyle="--", linewidth=1, label="calibrated")
-    axes.vlines(curve["mean_score"], curve["low"], curve["high"], color=figures.LINE, linewidth=1.2)
-    axes.plot(curve["mean_score"], curve["favourable_rate"], color=figures.LINE, marker="o", markersize=5)
-    axes.set_title(f"Calibration error {_in_words(metrics['calibration_error'])}", wrap=True)
-    axes.set(xlabel="mean score", ylabel="share of favourable labels")
-    axes.legend(loc="upper left", frameon=False)
-
-
 _FIGURE = {"roc": "roc_auc", "precision_recall": "average_precision", "calibration": "calibration_error"}
-_DRAWN = {
-    "roc": _draw_roc,
-    "precision_recall": _draw_precision_recall,
-    "calibration": _draw_calibration,
-}
 
 
 def curves_to_draw(points: Mapping[str, curves.Curve], metrics: Metrics) -> dict[str, curves.Curve]:
@@ -99,15 +52,11 @@ def _in_words(measurement: Measurement) -> str:
     return wording.measurement(measurement.to_json())
 
 
-def write_figures(folder: Path, curve_by_name: Mapping[str, curves.Curve], metrics: Metrics) -> None:
-    """Write each curve as `<name>.svg` and its points as `<name>.json`, byte-stable."""
+def write_points(folder: Path, curve_by_name: Mapping[str, curves.Curve]) -> None:
+    """Write the points of each curve as `<name>.json`, byte-stable."""
     for name, curve in curve_by_name.items():
         points = [dict(zip(curve, point, strict=True)) for point in zip(*curve.values(), strict=True)]
         files.write_json(folder / f"{name}.json", points)
-        with figures.style(salt=name):
-            draw(name, curve, metrics).savefig(
-                folder / f"{name}.svg", format="svg", metadata=figures.METADATA["svg"]
-            )
 
 
 def evaluate(
@@ -154,7 +103,7 @@ def evaluate(
 
 
 def main() -> None:
-    """Read the test rows and their scores; write `reports/performance.json` and its figures."""
+    """Read the test rows and their scores; write `reports/performance.json` and the points of its curves."""
     settings = params.load(paths.PARAMS)
     training = unless_blocked(TrainingDocument.read(Path()), paths.PERFORMANCE, paths.EVALUATE_FIGURES)
     if training is None:
@@ -175,8 +124,10 @@ def main() -> None:
     )
     evaluated.write(Path())
     points = curves.points(test.label, scores, options.bins, options.confidence, test.weight)
+    distribution = {} if training.gives_decisions_alone else curves.score_distribution(scores, test.protected)
     with files.replacing_folder(paths.EVALUATE_FIGURES) as folder:
-        write_figures(folder, curves_to_draw(points, evaluated.measurements), evaluated.measurements)
+        write_points(folder, curves_to_draw(points, evaluated.measurements))
+        files.write_json(folder / "score_distribution.json", distribution)
     for name, measurement in evaluated.measurements.items():
         logger.info("%s: %s", metric_catalogue.title(name), _in_words(measurement))
 

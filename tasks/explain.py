@@ -117,9 +117,6 @@ def _write_figures(
     folder: Path, explained: attribution.Attribution, features: pd.DataFrame, seed: int
 ) -> None:
     files.write_json(folder / "importance.json", contributions.importance(explained.contributions))
-    with figures.style("importance_bar"):
-        bar = contributions.draw_bar(explained)
-        bar.savefig(folder / "importance_bar.svg", metadata=figures.METADATA["svg"])
     with figures.style("beeswarm"):
         beeswarm = contributions.draw_beeswarm(explained, features, seed)
         beeswarm.savefig(folder / "beeswarm.svg", metadata=figures.METADATA["svg"])

@@ -17,12 +17,12 @@ from pathlib import Path
 
 from clearance import files, stage
 from clearance.documents.table_look_document import TableLook
-from clearance.monitoring import evidently_page, table_look, tables
-from clearance.monitoring.tables import Table
+from clearance.monitoring.batch import evidently_page, table_look, tables
+from clearance.monitoring.batch.tables import Table
 from clearance.policy import alarm_budget, policy_file
 from clearance.policy.limit import Limit
 from clearance.policy.monitoring_terms import LiveRule, MonitoringTerms, Period
-from clearance.reporting import table_look_text
+from clearance.reporting.monitoring import table_look_text
 from tasks import faults
 
 ARGUMENTS = (
@@ -122,7 +122,9 @@ def look(options: argparse.Namespace, today: dt.date) -> TableLook:
 def _refuse_unknown(wanted: table_look.Terms, reference: Table) -> None:
     for column in wanted.columns or ():
         if column not in reference.types:
-            close = difflib.get_close_matches(column, reference.types, n=1)
+            folded = {name.strip().casefold(): name for name in reference.types}
+            alike = folded.get(column.strip().casefold())
+            close = [alike] if alike else difflib.get_close_matches(column, reference.types, n=1)
             suggestion = f" (did you mean `{close[0]}`?)" if close else ""
             raise faults.UNKNOWN_COLUMN(path=reference.path, column=column, suggestion=suggestion)
 

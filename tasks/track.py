@@ -17,7 +17,7 @@ from clearance.policy import policy_file
 from clearance.promotion import attempts
 from clearance.registry import run_record, stores  # noqa: F401 - a run imports MLflow once for both effects
 from clearance.reporting import attempt_notice, test_set_notice
-from clearance.versioning import lineage
+from clearance.versioning import pipeline_state
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ def main() -> None:
     """Track the project in the working folder; under `mlflow run`, fill that run."""
     root = Path.cwd()
     settings = params.load(root / paths.PARAMS)
-    verified = lineage.verify(root)
+    verified = pipeline_state.verify(root)
     server = registry.connect()
     record = run_record.record(verified, settings)
     outer = os.environ.get("MLFLOW_RUN_ID")
@@ -34,7 +34,7 @@ def main() -> None:
     if outer and outer != tracked.run_id and not registry.link_runs(server, tracked, outer):
         logger.warning("MLflow has no run %s (MLFLOW_RUN_ID): it is not linked", outer)
     logger.info("tracked: run %s in experiment %s", tracked.run_id, settings.experiment)
-    verdict = VerdictDocument.from_json(verified.read_json(lineage.VERDICT))
+    verdict = VerdictDocument.from_json(verified.read_json(pipeline_state.VERDICT))
     if record.model:
         terms = policy_file.load(root / settings.policy.file).attempts
         count = attempts.count_tracked(root, server, settings.name, record.fingerprint, terms)

@@ -25,7 +25,7 @@ pytest_plugins = ("tests.support.ledgers", "tests.support.words", "tests.support
 SHARED_WORKER = frozenset(
     {
         *("test_awaiting.py", "test_deployment.py", "test_doors.py", "test_new_data.py", "test_pipeline.py"),
-        *("test_reproduce.py", "test_terminal.py", "test_training_flow.py"),
+        *("test_lineage_demo.py", "test_reproduce.py", "test_terminal.py", "test_training_flow.py"),
     }
 )
 """Files that share the demo's run and a Prefect server: one worker runs them all, first."""
@@ -39,9 +39,11 @@ GOVERNANCE = (
     *("test_release.py", "test_rollback.py", "test_samples.py", "test_tampering.py", "test_track.py"),
     *(
         "test_monitoring_overview.py",
+        "test_preregistration.py",
         "test_prometheus.py",
         "test_served_champion.py",
         "test_shadow.py",
+        "test_technical_documents.py",
         "test_serving.py",
         "test_serving_api.py",
         "test_serving_features.py",
@@ -56,7 +58,7 @@ HEAVY = (
     *("test_assess.py", "test_bad_input.py", "test_candidates.py", "test_corruption.py", "test_database.py"),
     *("test_document.py", "test_dvc_pipeline.py", "test_dvc_remote.py", "test_evaluate.py"),
     *("test_expectations.py", "test_explain.py", "test_fork_server.py", "test_ingest.py"),
-    *("test_ledger_crashes.py", "test_lineage.py", "test_repair.py", "test_report_page.py"),
+    *("test_ledger_crashes.py", "test_pipeline_state.py", "test_repair.py", "test_report_page.py"),
     *("test_sampled_data.py", "test_sampling.py", "test_snapshot.py", "test_train.py", "test_validate.py"),
     *("test_external_files.py", "test_external_sandbox.py", "test_validate_model.py", "test_workspace.py"),
     *("test_monitor_task.py", "test_monitoring_page.py", "test_observed_table.py", "test_workspace.py"),

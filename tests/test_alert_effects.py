@@ -8,12 +8,13 @@ import pytest
 
 from assurance import monitoring_crashes
 from clearance.ledger import EntryKind
-from clearance.monitoring import alerts, database, run
+from clearance.monitoring import alerts, run
 from clearance.monitoring.alerts import alert as alerts_
 from clearance.monitoring.alerts import conditions
 from clearance.monitoring.alerts.actions import Actions
 from clearance.monitoring.alerts.alert import IntentKind
 from clearance.monitoring.alerts.conditions import AWAY, ENDS, LAPSED, OVERDUE
+from clearance.monitoring.counting import database
 from clearance.policy.monitoring_terms import MonitoringTerms
 from clearance.promotion import incidents, monitoring_policy, restrictions, session
 from clearance.serving import faults as serving_faults

@@ -18,11 +18,12 @@ from hypothesis import strategies as st
 from clearance.documents.look_document import Look
 from clearance.documents.measurement import Outcome
 from clearance.errors import UnavailableError
-from clearance.monitoring import alerts, database
+from clearance.monitoring import alerts
 from clearance.monitoring.alerts import alert as alerts_
 from clearance.monitoring.alerts import conditions
 from clearance.monitoring.alerts.actions import ID_HEADER, Actions, notify
 from clearance.monitoring.alerts.alert import Alert, IntentKind, State
+from clearance.monitoring.counting import database
 from clearance.policy.monitoring_terms import MonitoringTerms
 from tests.support import alerting
 from tests.support.alerting import at, finding, look

@@ -23,7 +23,7 @@ from clearance.policy.attempt_terms import AttemptTerms
 from clearance.promotion import attempts, decide, next_step, release, verify
 from clearance.promotion.session import open_session
 from clearance.reporting import attempt_notice, summary
-from clearance.versioning import lineage
+from clearance.versioning import pipeline_state
 from tasks import track
 from tests.support import governed, judged
 
@@ -230,7 +230,7 @@ def test_a_run_that_was_only_tracked_is_counted_by_track(settle: Callable[..., P
     track.main()
     judged.put(root, **seed(2))
     track.main()
-    fingerprint = lineage.verify(root).fingerprint
+    fingerprint = pipeline_state.verify(root).fingerprint
     count = attempts.count_tracked(root, registry.connect(), NAME, fingerprint, None)
     assert (count.number, count.seeds) == (2, [1, 2])
     assert files.read_json(root / paths.ATTEMPTS)["number"] == 2

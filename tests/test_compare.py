@@ -30,7 +30,7 @@ from clearance.errors import IntegrityError
 from clearance.models import compatibility, encoding, model_file
 from clearance.policy import project_verdict
 from clearance.promotion import release
-from clearance.versioning import lineage
+from clearance.versioning import pipeline_state
 from tasks import prepare, track
 from tests.support import codes, evidence, judged, tables
 from tests.test_comparison_decision import asked
@@ -81,7 +81,9 @@ def places(store: sqlite3.Connection) -> list[tuple[str, str]]:
 def run(root: Path, vouched: registry.SignedDigests | None = None, **changes: Any) -> Comparison:
     server = registry.connect()
     champion = registry.champion(server, NAME)
-    return compare.compare(lineage.verify(root), asked(**{**LOOSE, **changes}), server, champion, vouched)
+    return compare.compare(
+        pipeline_state.verify(root), asked(**{**LOOSE, **changes}), server, champion, vouched
+    )
 
 
 def candidate(root: Path, change: Callable[[pd.DataFrame], pd.Series] | None = None, **options: Any) -> None:
@@ -127,7 +129,7 @@ def test_a_candidate_beside_the_champion(project: Path) -> None:
     assert result.champion.fingerprint == champion.fingerprint
     assert result.champion.sha256 == hashlib.sha256(judged.trained(0)).hexdigest()
     assert result.candidate.sha256 == hashlib.sha256(judged.trained(1)).hexdigest()
-    assert result.candidate.fingerprint == lineage.verify(project).fingerprint
+    assert result.candidate.fingerprint == pipeline_state.verify(project).fingerprint
     document = result.to_json()
     assert set(document["figures"]["by_group"]["race"]) == {"Black", "White"}
     assert 0 < document["figures"]["mcnemar_p"] <= 1
@@ -196,13 +198,13 @@ def test_a_first_version_stands_on_its_own_verdict(project: Path) -> None:
     server = registry.connect()
     for verdict in ("pass", "fail", "insufficient_evidence"):
         judged.put(project, rows=ROWS, verdict=verdict)
-        result = compare.compare(lineage.verify(project), asked(), server, None)
+        result = compare.compare(pipeline_state.verify(project), asked(), server, None)
         assert (result.champion, result.approvals, result.outcome.value) == (None, 1, verdict)
     for folder in ("data/prepared", "data/scored", "models/trained", "reports/figures"):
         shutil.rmtree(project / folder)
     judged.put(project, blocked=True)
     with pytest.raises(IntegrityError) as error:
-        compare.compare(lineage.verify(project), asked(), server, None)
+        compare.compare(pipeline_state.verify(project), asked(), server, None)
     assert error.value.code == "comparison.no_candidate"
     assert error.value.values["because"].startswith("validate_raw: a fault")
 

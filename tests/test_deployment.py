@@ -18,9 +18,9 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import FlowRunFilter
 
 from clearance import files
-from clearance.monitoring import database
 from clearance.monitoring.alerts import store
 from clearance.monitoring.alerts.alert import Intent, IntentKind
+from clearance.monitoring.counting import database
 from flows import monitoring_event
 from tests.support import prefect_server, toys
 from tests.support.prefect_server import PrefectServer

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -134,14 +135,15 @@ def test_nothing_is_loaded_and_nothing_runs(tmp_path: Path) -> None:
     assert policy.startswith("default-src 'none'; img-src data:; style-src 'unsafe-inline'")
 
 
-def test_the_figures_are_in_the_page_with_a_text_for_those_who_do_not_see_them(tmp_path: Path) -> None:
-    images = reported.Parsed(reported.page(reported.write(tmp_path, reported.documents()))).of("img")
-    assert [of["alt"] for of in images] == [
-        "ROC curve; ROC AUC 0.812 (0.750 to 0.880)",
-        "odd",
-        "Contributions, one dot per row; rows 31",
+def test_charts_and_pictures_have_a_text_for_those_who_do_not_see_them(tmp_path: Path) -> None:
+    parsed = reported.Parsed(reported.page(reported.write(tmp_path, reported.documents())))
+    assert [of["aria-label"] for of in parsed.of("svg") if of.get("class") == "chart"] == [
+        "Calibration: calibration error not measured",
+        "ROC curve: ROC AUC 0.812 (0.750 to 0.880)",
+        "Precision and recall: average precision not measured",
     ]
-    assert all(str(of["src"]).startswith("data:image/svg+xml;base64,") for of in images)
+    assert [of["alt"] for of in parsed.of("img")] == ["odd", "Contributions, one dot per row"]
+    assert all(str(of["src"]).startswith("data:image/svg+xml;base64,") for of in parsed.of("img"))
 
 
 def test_the_same_evidence_gives_the_same_bytes_in_any_process(tmp_path: Path) -> None:
@@ -284,10 +286,11 @@ def test_groups_show_their_counts_and_small_ones_are_marked(tmp_path: Path) -> N
 
 
 def test_the_explanation_states_its_sample_and_keeps_small_groups_out(tmp_path: Path) -> None:
-    text = section(reported.page(reported.write(tmp_path, reported.documents())), "Explanation")
+    html = reported.page(reported.write(tmp_path, reported.documents()))
+    text = section(html, "Explanation")
     assert "for a sample of 31 test rows, drawn group by group" in text
     assert "error of at most 1.00e-12" in text
-    assert "Elf 24 rows" in text
+    assert "Elf 24 +0.400 -0.200" in reported.Parsed(html).texts("tr")
     assert "would reveal individuals: Orc (7 rows)." in text
 
 
@@ -363,7 +366,7 @@ def test_the_lineage_has_the_digest_of_everything_the_page_rests_on(tmp_path: Pa
     text = section(reported.page(root), "Lineage")
     rested_on = [*root.glob("reports/*.json"), root / "data/origin.json", root / "policies/p.yaml"]
     rested_on += [root / "reports/figures" / stage for stage in ("train", "evaluate", "explain")]
-    assert len(rested_on) == 13
+    assert len(rested_on) == 14
     for path in rested_on:
         assert f"{path.relative_to(root).as_posix()} {files.sha256(path)}" in text
     question = data_contract.of(params.load(root / "params.yaml"))
@@ -408,7 +411,7 @@ def test_one_candidate_is_said_to_be_one_and_there_is_no_picture(tmp_path: Path)
     assert "One candidate was trained: there was nothing to choose from." in text
     assert "On tune rows its point values break parity by race (0.140, 0.0400 outside the limit)." in text
     assert "Selection rule" not in text
-    assert not any("disparity" in str(of["alt"]) for of in reported.Parsed(reported.page(root)).of("img"))
+    assert "demographic parity difference: 1 candidate" not in reported.page(root)
 
 
 def many(*candidates: dict[str, Any], **choice: Any) -> dict[str, dict[str, Any]]:
@@ -428,7 +431,7 @@ def test_many_candidates_are_told_with_the_rule_the_picture_and_the_chosen_one(t
     }
     left_out |= {"mitigation": "threshold_optimizer", "fitted": False, "why": "which the policy forbids"}
     reports = many(*candidates, left_out, rules_not_measured_on_tune_rows=["parity by race & sex"])
-    html = reported.page(reported.write(tmp_path, reports, pareto=True))
+    html = reported.page(reported.write(tmp_path, reports, points=reported.TWO_CANDIDATES))
     text = section(html, "Model")
     assert "3 candidates were tried. Selection rule: of the candidates that keep every rule" in text
     assert "Number 2 (LogisticRegression, reweighing) was chosen: the highest utility" in text
@@ -438,14 +441,16 @@ def test_many_candidates_are_told_with_the_rule_the_picture_and_the_chosen_one(t
     assert row.startswith("3 LogisticRegression")
     assert "threshold_optimizer none" in row
     assert sum(of.get("class") == "chosen" for of in parsed.of("tr")) == 1
-    assert "Utility against disparity of the candidates" in [of["alt"] for of in parsed.of("img")]
+    title = "Balanced accuracy against demographic parity difference: 2 candidates"
+    assert title in [of.get("aria-label") for of in parsed.of("svg")]
+    assert "2 LogisticRegression, reweighing 0.140 0.710 chosen, on the line" in parsed.texts("tr")
     assert "The ringed one was chosen" in text
 
 
 def test_candidates_of_which_nothing_can_be_drawn_have_no_picture_and_a_reason(tmp_path: Path) -> None:
     reports = many(reported.candidate("none", None), reported.candidate("reweighing", 0.71, chosen=True))
     text = text_of(reported.write(tmp_path, reports), "Model")
-    assert "No figure: fewer than two candidates have both a utility and a disparity." in text
+    assert "No chart: fewer than two candidates have both a utility and a disparity." in text
 
 
 def test_before_and_after_mitigation_stand_side_by_side(tmp_path: Path) -> None:
@@ -607,3 +612,63 @@ def test_a_column_with_a_title_is_called_by_it(tmp_path: Path) -> None:
     text = report.render(report.read(root), titled, declared)
     assert "Demographic parity difference by origin of people" in text
     assert "Decided favourably, by <bdi>origin of people</bdi>" in text
+
+
+def test_the_drift_reference_is_told_in_the_words_of_its_counts(tmp_path: Path) -> None:
+    root = reported.write(tmp_path, reported.documents())
+    parsed = reported.Parsed(reported.page(root))
+    rows = [row for row in parsed.texts("tr") if row.startswith(("income 10", "debt low"))]
+    assert rows == [
+        "income 10.4% up to 10, 6.2% above 160, mean 50 4.0%",
+        "debt low 50.0%, middle 30.0%, high 20.0% 0.0%",
+    ]
+    assert paths.BASELINE.as_posix() in section(reported.page(root), "Lineage")
+    (root / paths.BASELINE).unlink()
+    assert "Not measured: reports/baseline.json was not written" in text_of(root, "Drift reference")
+    replace(reported.baseline(), model_sha256="0" * 64).write(root)
+    assert "reports/baseline.json is about another model" in text_of(root, "Drift reference")
+    files.write_text(root / paths.BASELINE, "{}")
+    assert "reports/baseline.json does not fit its schema" in text_of(root, "Drift reference")
+
+
+def test_the_scores_of_the_groups_are_drawn_with_the_rows_behind_them(tmp_path: Path) -> None:
+    html = reported.page(reported.write(tmp_path, reported.documents()))
+    labels = [of.get("aria-label") for of in reported.Parsed(html).of("svg")]
+    assert {"Scores of Elf", "Scores of Orc"} <= set(labels)
+    text = section(html, "Fairness")
+    assert "Elf 40 rows" in text and "Orc 12 rows" in text
+
+
+def test_of_many_groups_the_lowest_and_the_highest_are_shown_and_the_others_folded(tmp_path: Path) -> None:
+    documents = reported.documents(reported.DIGITS["gap"])
+    groups = {f"group {place:02}": evidence.group(place + 1, 0, 50 - place, 9) for place in range(40)}
+    documents["fairness"]["groups"]["race"] = groups
+    html = reported.page(reported.write(tmp_path, documents))
+    first = html[html.index('id="lead"') : html.index("<nav")]
+    shown = re.findall(r"<bdi>(group \d\d)</bdi>", first[: first.index("<details>")])
+    assert shown == [f"group {place:02}" for place in (*range(11), 39)]
+    assert "28 groups between them" in first
+    assert len(re.findall(r"<bdi>group \d\d</bdi>", first)) == 40
+
+
+def test_forty_groups_and_three_hundred_features_make_a_page_below_a_megabyte(tmp_path: Path) -> None:
+    html = reported.page(reported.large(tmp_path))
+    assert len(html.encode()) < 750_000, "the picture of the contributions takes up to 100 kB more"
+    assert html.count("group 39") > 5 and "feature 299" in html
+
+
+def test_the_verdict_is_drawn_first_only_where_it_rests_on_rates_of_groups(tmp_path: Path) -> None:
+    documents = reported.documents()
+    documents["performance"]["measurements"]["roc_auc"] = reported.measured(0.5, 0.45, 0.55).to_json()
+    html = reported.page(reported.write(tmp_path, documents))
+    assert reported.Parsed(html).texts("h2")[0] == "Refused"
+    assert 'id="lead"' not in html
+    assert "Decided favourably, by <bdi>race</bdi>" in html[html.index('id="fairness"') :]
+
+
+def test_rules_that_hold_are_folded_beneath_those_that_do_not(tmp_path: Path) -> None:
+    html = reported.page(reported.write(tmp_path, reported.documents(reported.DIGITS["gap"])))
+    rules = html[html.index('id="rules"') : html.index('id="fairness"')]
+    open_, folded = rules.split("<details>")
+    assert "source of parity" in open_ and "source of ranks" not in open_
+    assert "source of ranks" in folded and "3 more rules that hold or only report" in folded

@@ -28,6 +28,7 @@ from clearance.drafting import (
 from clearance.drafting.table_profile import ColumnProfile, TableProfile
 from clearance.params import Source
 from clearance.policy import policy_file
+from clearance.policy.schema import Policy
 from clearance.preflight import check
 from clearance.preflight.problem import Problem
 from tests.support.codes import raises
@@ -223,6 +224,10 @@ def test_another_delimiter_is_taken_from_the_header(clone: Path) -> None:
 @pytest.mark.parametrize("protected", [("a",), ("a", "b"), ("age band", "b", "c")])
 def test_every_pack_fits_any_attributes(pack: str, protected: tuple[str, ...]) -> None:
     text = policy_text.fit(ROOT, pack, name="m", target="t", favourable="yes", protected=protected)
+    live = Policy.model_validate(yaml.safe_load(text)).monitoring
+    assert live is not None, "who releases a model has to watch it"
+    read = {part.strip() for rule in live.rules for name in rule.read_for for part in name.split("&")}
+    assert read == set(protected), "live rules are about these attributes and no others"
     policy = yaml.safe_load(text)
     assert policy["attributes"] == list(protected)
     read = {name for rule in policy["rules"] for name in rule.get("attributes", ())}

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pytest
 import yaml
 from sklearn import metrics
@@ -310,7 +311,7 @@ def test_the_stage_writes_the_same_bytes_twice_and_nothing_of_the_machine(projec
     for name, content in first.items():
         assert str(project).encode() not in content, name
         assert not re.search(rb"<dc:date>|\d\d:\d\d:\d\d", content), name
-    assert len(first) == 7
+    assert len(first) == 5
 
 
 def test_every_plot_of_dvc_yaml_is_written_with_its_columns(project: Path) -> None:
@@ -344,18 +345,28 @@ def test_scores_that_are_not_the_recorded_ones_are_refused_and_nothing_written(p
     assert not (project / "reports/performance.json").exists()
 
 
-def test_undefined_metrics_still_draw(project: Path) -> None:
-    label = np.ones(30, dtype=np.int8)
+def test_an_undefined_metric_has_a_curve_without_points() -> None:
+    label, scores = np.ones(30, dtype=np.int8), np.full(30, 0.5)
     document = evaluate.evaluate(
         label=label,
-        scores=np.full(30, 0.5),
+        scores=scores,
         threshold=0.5,
         model_sha256=evidence.DIGEST,
         options=params.Evaluate(),
         seed=1,
     )
-    folder = project / "figures"
-    folder.mkdir()
-    evaluate.write_figures(folder, curves.points(label, np.full(30, 0.5), 10, 0.95), document.measurements)
     assert "every test row has the label" in str(document.measurements["roc_auc"].undefined)
-    assert len(list(folder.glob("*.svg"))) == 3
+    points = evaluate.curves_to_draw(curves.points(label, scores, 10, 0.95), document.measurements)
+    assert points["roc"] == {"false_positive_rate": [], "true_positive_rate": []}
+
+
+def test_the_score_distribution_counts_every_row_of_a_known_group_once() -> None:
+    scores = np.linspace(0, 1, 60)
+    groups = pd.DataFrame({"race": ["Elf"] * 40 + ["Orc"] * 11 + [None] * 5 + ["Ent"] * 4})
+    counts = curves.score_distribution(scores, groups)["race"]
+    assert {group: sum(rows) for group, rows in counts.items()} == {"Elf": 40, "Orc": 11}, "4 rows are few"
+    for group, rows in counts.items():
+        of_group = scores[(groups["race"] == group).to_numpy()]
+        below = [int((of_group < edge / 20).sum()) for edge in range(20)]
+        assert np.cumsum([0, *rows[:-1]]).tolist() == below
+    assert curves.score_distribution(scores * 2, groups) == {}

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from types import SimpleNamespace
 
 import pytest
 
@@ -39,8 +38,9 @@ class Run:
         *,
         needs_snapshot: bool = False,
     ) -> None:
-        self.pipeline = SimpleNamespace(order=list(graph), after=graph)
-        self.effects_after = list(effects)
+        self.steps: dict[str, list[str]] = {name: list(needs) for name, needs in graph.items()}
+        for effect in effects:
+            self.steps[effect] = list(self.steps)
         self.needs_snapshot = needs_snapshot
         self.children = Children()
         self.begun: list[str] = []

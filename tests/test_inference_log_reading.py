@@ -1,5 +1,6 @@
 """Many decisions read at once: in order, as they were recorded, and recorded as one read."""
 
+import datetime as dt
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from clearance.inference_log import reading as reading_
 from tests.support import inferences
 from tests.support.inferences import inference
 
+HOUR = dt.timedelta(hours=1)
 READER = {"reader": "monitor", "reason": "monitoring"}
 
 
@@ -68,6 +70,19 @@ def test_decisions_are_found_by_id_and_by_subject_once_each(address: str, tmp_pa
         found = log.find(ids=[one.id, two.id, "unknown"], subjects=["a", "nobody"], **READER)
         assert [decision.inference for decision in found] == [one, two, three]
         assert kinds(log)["read"] == 1
+
+
+def test_decisions_are_read_by_the_time_at_which_the_log_took_them(address: str, tmp_path: Path) -> None:
+    start = dt.datetime(2026, 12, 1, tzinfo=dt.UTC)
+    made = [inference(f"person-{number}") for number in range(6)]
+    for number, one in enumerate(made):
+        with inferences.opened(address, tmp_path, clock=lambda at=start + number * HOUR: at) as log:
+            log.append(one)
+    with inferences.opened(address, tmp_path) as log:
+        taken = log.decisions_taken(start=start + HOUR, end=start + 4 * HOUR, **READER)
+        assert [decision.inference for decision in taken] == made[1:4], "from the start, until before the end"
+        assert list(log.decisions_taken(start=start - HOUR, end=start, **READER)) == []
+        assert kinds(log) == {"inference": 6, "read": 1}
 
 
 @pytest.mark.parametrize(

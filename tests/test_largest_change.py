@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearance.documents.baseline_document import FeatureBins
-from clearance.monitoring import largest_change
+from clearance.monitoring.figures import largest_change
 
 NUMBERS = FeatureBins(kind="number", edges=(1.0, 2.5))
 CITIES = FeatureBins(kind="category", categories=("Ústí, nad Labem 🚀", "Brno"))

@@ -28,6 +28,9 @@ BODIES: dict[EntryKind, list[dict[str, Any]]] = {
         ABOUT | {"outcome": "fail", "reasons": ["too far apart"], "policy": OTHER},
         ABOUT | {"outcome": "fail", "reasons": [], "policy": OTHER, "attempt": TRIED},
     ],
+    EntryKind.PREREGISTRATION: [
+        {"model_file": OTHER, "policy": OTHER, "as_of": "2026-01-01", "test_rows": OTHER, "seed": 1}
+    ],
     EntryKind.ATTEMPT: [{"fingerprint": OTHER, "outcome": "fail", "run": "r", "attempt": TRIED}],
     EntryKind.COMPARISON: [
         ABOUT

@@ -182,7 +182,7 @@ def test_the_wheel_holds_the_templates_and_the_types_and_nothing_of_the_project(
     names = set(zipfile.ZipFile(wheel).namelist())
     templates = {
         str(path.relative_to(ROOT))
-        for path in ROOT.glob("clearance/reporting/templates/**/*")
+        for path in ROOT.glob("clearance/reporting/**/templates/*")
         if path.is_file()
     }
     assert templates and templates <= names

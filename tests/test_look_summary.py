@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from clearance.documents.look_document import LiveFinding, Look, Window
 from clearance.documents.measurement import Outcome
-from clearance.reporting import look_summary
+from clearance.reporting.monitoring import look_summary
 
 
 def finding(rule: str, subject: str | None, outcome: Outcome, p_value: float = 0.5) -> LiveFinding:

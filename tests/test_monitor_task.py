@@ -27,8 +27,9 @@ from clearance import files
 from clearance.documents.measurement import Outcome
 from clearance.documents.table_look_document import TableLook
 from clearance.errors import ClearanceError, ExitCode
-from clearance.monitoring import bins, evidently_page, tables
 from clearance.monitoring import faults as monitoring_faults
+from clearance.monitoring.batch import evidently_page, tables
+from clearance.monitoring.counting import bins
 from tasks import faults, monitor
 
 ROOT = Path(__file__).parents[1]
@@ -237,6 +238,30 @@ def test_texts_among_numbers_count_as_no_numbers(run: Run) -> None:
     assert run(numbers, texts)[0] == ExitCode.PASS
     texts.loc[::10, "x"] = "unknown"
     assert run(numbers, texts)[0] == ExitCode.REFUSED
+
+
+def test_numbers_that_cannot_be_read_are_said_to_be_none(run: Run) -> None:
+    """Decimal commas make texts of numbers: the note must not say that they were read."""
+    numbers = pd.DataFrame({"x": np.arange(1_000) % 50 + 0.5, "y": np.arange(1_000) % 7})
+    commas = numbers.assign(x=[f"{value:.1f}".replace(".", ",") for value in numbers["x"]])
+    status, look = run(numbers, commas.astype(str))
+    assert status == ExitCode.REFUSED
+    of_x, of_y = sorted(note for note in look.notes if " in the reference and " in note)
+    assert "1,000 of its 1,000 values there cannot be read" in of_x and "read as numbers" not in of_x
+    assert of_y.endswith("both are read as numbers"), of_y
+
+
+def test_a_column_whose_name_differs_in_case_is_named(run: Run) -> None:
+    _, look = run(QUIET, QUIET.rename(columns={"city": "City ", "owner": "keeper"}))
+    assert "`City ` is there" in look.findings[0].reason and "`keeper`" not in look.findings[0].reason
+
+
+def test_new_values_are_asked_of_categories_alone(run: Run, tmp_path: Path) -> None:
+    rule = {"id": "new", "metric": "data.unseen_share", "limit": {"at_most": 0.01}}
+    new, policy = QUIET.assign(city="new"), policy_with(tmp_path, rule)
+    status, look = run(QUIET, new, "--policy", policy, threshold=None)
+    judged = {finding.subject for finding in look.findings} - {None}
+    assert status == ExitCode.REFUSED and judged == {"city", "owner"}
 
 
 @settings(max_examples=25)
@@ -608,7 +633,7 @@ def test_a_page_that_cannot_be_made_is_an_error(run: Run, monkeypatch: pytest.Mo
 
 ALONE = """
 import socket, sys
-from clearance.monitoring import evidently_page
+from clearance.monitoring.batch import evidently_page
 from tasks import monitor
 sys.addaudithook(evidently_page._refuse_network)
 sys.argv = ["tasks.monitor", *sys.argv[1:]]

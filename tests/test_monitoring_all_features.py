@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from clearance.monitoring import all_features
-from clearance.monitoring.estimates import Estimate, Undefined
+from clearance.monitoring.figures import all_features
+from clearance.monitoring.figures.estimates import Estimate, Undefined
 
 WIDTH = 8
 

@@ -13,10 +13,10 @@ from scipy import special
 from sklearn.metrics import ndcg_score
 
 from clearance.documents.baseline_document import BaselineDocument
-from clearance.monitoring import attribution
-from clearance.monitoring.attribution import Agreement
-from clearance.monitoring.estimates import Estimate, Figure, Undefined
-from clearance.monitoring.window_counts import Contributions, WindowCounts
+from clearance.monitoring.counting.window_counts import Contributions, WindowCounts
+from clearance.monitoring.figures import attribution
+from clearance.monitoring.figures.attribution import Agreement
+from clearance.monitoring.figures.estimates import Estimate, Figure, Undefined
 
 SIZES = st.floats(0.01, 10).map(lambda size: round(size, 3))
 FEATURES = 28

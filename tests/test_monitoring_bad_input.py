@@ -12,7 +12,7 @@ from clearance.documents.measurement import Outcome
 from clearance.errors import ClearanceError
 from clearance.inference_log import Inference, ModelReference
 from clearance.monitoring import alerts, run
-from clearance.monitoring.window_counts import Groups
+from clearance.monitoring.counting.window_counts import Groups
 from tests.support import watched
 from tests.support.governed import Place
 

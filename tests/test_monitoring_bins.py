@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 
 from clearance.documents.baseline_document import FeatureBins
-from clearance.monitoring import bins
+from clearance.monitoring.counting import bins
 
 numbers = st.lists(
     st.one_of(st.floats(allow_nan=True, allow_infinity=True), st.integers(-5, 5).map(float)), max_size=200

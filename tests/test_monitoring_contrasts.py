@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from clearance.monitoring import contrasts
-from clearance.monitoring.contrasts import Term
+from clearance.monitoring.figures import contrasts
+from clearance.monitoring.figures.contrasts import Term
 
 COUNTS = st.integers(30, 120).flatmap(lambda rows: st.tuples(st.integers(0, rows), st.just(rows)))
 

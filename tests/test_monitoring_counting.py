@@ -12,8 +12,8 @@ import pytest
 from clearance.data import input_checks
 from clearance.documents.training_document import ModelInput
 from clearance.inference_log.records import FAVOURABLE
-from clearance.monitoring import bins, counting, sums
-from clearance.monitoring.counting import Decided
+from clearance.monitoring.counting import bins, decision_counts, sums
+from clearance.monitoring.counting.decision_counts import Decided
 from clearance.params.data import Column
 from tests.support import watched
 
@@ -40,7 +40,7 @@ def test_every_cell_is_that_of_a_plain_loop() -> None:
     rows = watched.inputs(300, 5)
     rows[7]["amount"], rows[8]["purpose"], rows[9]["purpose"] = None, None, "yacht, 🛥"
     made = decided(rows)
-    counts = counting.count(version, made)
+    counts = decision_counts.count(version, made)
     assert sum(part.rows for part in counts.values()) == 300 and len(counts) == 3
     for hour, part in counts.items():
         own = [one for one in made if one.hour == hour]
@@ -62,9 +62,9 @@ def test_every_cell_is_that_of_a_plain_loop() -> None:
 
 def test_counting_in_parts_is_counting_together() -> None:
     version, made = watched.version(), decided([*watched.inputs(60, 6), *watched.inputs(40, 6)])
-    whole = counting.count(version, made)
-    seen: counting.Seen = {}
-    parts = [counting.count(version, made[start : start + 7], seen) for start in range(0, 100, 7)]
+    whole = decision_counts.count(version, made)
+    seen: decision_counts.Seen = {}
+    parts = [decision_counts.count(version, made[start : start + 7], seen) for start in range(0, 100, 7)]
     for hour, expected in whole.items():
         total = sums.add([part[hour] for part in parts if hour in part])
         assert sums.to_text(total) == sums.to_text(replace(expected, decisions=total.decisions))
@@ -73,9 +73,9 @@ def test_counting_in_parts_is_counting_together() -> None:
 
 def test_repeated_inputs_are_counted_within_their_hour() -> None:
     rows = watched.inputs(30, 7)
-    counts = counting.count(watched.version(), decided([*rows[:10], *rows[:10], *rows[:10]]))
+    counts = decision_counts.count(watched.version(), decided([*rows[:10], *rows[:10], *rows[:10]]))
     assert [part.repeated for part in counts.values()] == [0, 0, 0]
-    twice = counting.count(watched.version(), decided([row for row in rows for _ in range(2)]))
+    twice = decision_counts.count(watched.version(), decided([row for row in rows for _ in range(2)]))
     assert sum(part.repeated for part in twice.values()) == 30
 
 
@@ -87,7 +87,7 @@ def test_a_score_that_the_pipeline_does_not_give_is_skewed() -> None:
     decision = "unfavourable" if other.decision == FAVOURABLE else FAVOURABLE
     made[4] = replace(made[4], inference=replace(other, decision=decision))
     made[5] = replace(made[5], inference=replace(made[5].inference, score=None))
-    assert sum(part.skewed for part in counting.count(watched.version(), made).values()) == 3
+    assert sum(part.skewed for part in decision_counts.count(watched.version(), made).values()) == 3
 
 
 def test_rows_that_break_a_blocking_rule_are_counted_once() -> None:
@@ -96,12 +96,14 @@ def test_rows_that_break_a_blocking_rule_are_counted_once() -> None:
     version = replace(watched.version(), checks=input_checks.of(inputs, rules), inputs=tuple(inputs))
     rows = watched.inputs(50, 9)
     broken = sum(not 0 <= row["amount"] <= 110 or row["purpose"] != "house" for row in rows)
-    assert sum(part.violations for part in counting.count(version, decided(rows)).values()) == broken > 5
+    assert (
+        sum(part.violations for part in decision_counts.count(version, decided(rows)).values()) == broken > 5
+    )
 
 
 def test_without_a_baseline_rows_and_groups_are_counted() -> None:
     version = replace(watched.version(), baseline=None)
-    counts = counting.count(version, decided(watched.inputs(30)))
+    counts = decision_counts.count(version, decided(watched.inputs(30)))
     assert sum(part.rows for part in counts.values()) == 30
     assert all(not part.features and not len(part.score) for part in counts.values())
 
@@ -110,7 +112,7 @@ def test_without_a_baseline_rows_and_groups_are_counted() -> None:
 def test_values_of_other_types_are_in_some_cell(value: Any) -> None:
     made = decided(watched.inputs(3, 1))
     odd = replace(made[0].inference, input={"amount": value, "purpose": value, "ratio": None})
-    counts = counting.count(watched.version(), [replace(made[0], inference=odd)])
+    counts = decision_counts.count(watched.version(), [replace(made[0], inference=odd)])
     (part,) = counts.values()
     assert all(cells.sum() == 1 for cells in part.features.values())
     assert part.features["amount"][-2] == (value == "text")  # text is no number: `other`
@@ -118,7 +120,7 @@ def test_values_of_other_types_are_in_some_cell(value: Any) -> None:
 
 def test_no_value_of_a_person_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
     canaries = watched.inputs(20, 2, amount=123.456789, purpose="canary-purpose")
-    counts = counting.count(watched.version(), decided(canaries, subject="canary-person"))
+    counts = decision_counts.count(watched.version(), decided(canaries, subject="canary-person"))
     text = "".join(map(sums.to_text, counts.values()))
     assert "canary" not in text and "123.456" not in text
     assert np.isfinite([part.rows for part in counts.values()]).all()

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from clearance import cli
 from clearance.errors import ExitCode
 from clearance.inference_log import settings
 from clearance.monitoring import run
@@ -60,6 +62,18 @@ def test_the_command_without_decisions_evaluates_nothing(place: Place) -> None:
 def test_days_that_are_the_wrong_way_round_are_refused(place: Place) -> None:
     done = place.command("monitor", "--since", "2026-12-02", "--until", "2026-12-01")
     assert (done.code, done.error) == (ExitCode.ERROR, "monitoring.days_reversed")
+
+
+@pytest.mark.parametrize("word", ["yesterday", "Today"])
+def test_days_may_be_words(place: Place, word: str) -> None:
+    record(place, 10)
+    done = place.command("monitor", "--since", word)
+    assert done.code == ExitCode.NOT_EVALUATED, done.said
+
+
+def test_what_is_no_day_is_refused_with_what_can_be_given() -> None:
+    done = CliRunner().invoke(cli.main, ["monitor", "--since", "last week"])
+    assert done.exit_code == 2 and "`yesterday`" in done.output
 
 
 def test_who_may_not_watch_is_refused_and_the_attempt_is_recorded(place: Place) -> None:

@@ -13,8 +13,8 @@ import pytest
 from sklearn.metrics import accuracy_score, roc_auc_score
 
 from clearance.documents.baseline_document import BaselineDocument
-from clearance.monitoring import estimated
-from clearance.monitoring.estimates import Estimate, Figure, Undefined
+from clearance.monitoring.figures import estimated_performance
+from clearance.monitoring.figures.estimates import Estimate, Figure, Undefined
 from tests.support import monitored
 
 AREA, ACCURACY = "performance.estimated_roc_auc", "performance.estimated_accuracy"
@@ -51,7 +51,7 @@ def levels(seed: int) -> dict[str, Any]:
 
 
 def estimate(metric: str, reference: BaselineDocument, scores: np.ndarray, **window: Any) -> Figure:
-    return estimated.measure(metric, monitored.window(reference, scores, **window), reference)
+    return estimated_performance.measure(metric, monitored.window(reference, scores, **window), reference)
 
 
 @pytest.mark.parametrize("seed", NANNYML)
@@ -110,7 +110,7 @@ def test_the_truth_under_a_shift_of_scores_is_met(
         assert abs(figure.value - value) <= 0.02, metric
         low, high = figure.interval(0.99)
         assert low <= value <= high
-        assert estimated.ASSUMPTION in figure.assumption
+        assert estimated_performance.ASSUMPTION in figure.assumption
         assert figure.reference_rows == 6000
         assert figure.p_above(value - 0.1) < 1e-4
         assert figure.p_below(value + 0.1) < 1e-4
@@ -120,7 +120,7 @@ def test_the_truth_under_a_shift_of_scores_is_met(
 def test_the_interval_holds_the_error_of_sampling_and_of_calibration(
     metric: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(estimated, "DRAWS", 60)
+    monkeypatch.setattr(estimated_performance, "DRAWS", 60)
     held, widths = 0, []
     many, many_labels = draw(100_000, 6, 0.5, 1.2)
     truth = (
@@ -165,8 +165,8 @@ def test_labels_that_arrive_end_an_estimate_that_they_contradict(reference: Base
         assert figure.p_below(1.0) == 1
     window = monitored.window(reference, scores)
     earlier = monitored.window(reference, scores, labels=planted["random"]).labelled
-    assert estimated.measure(AREA, window, reference).value is not None
-    assert estimated.measure(AREA, window, reference, earlier).value is None, (
+    assert estimated_performance.measure(AREA, window, reference).value is not None
+    assert estimated_performance.measure(AREA, window, reference, earlier).value is None, (
         "labels of earlier windows count"
     )
 
@@ -196,7 +196,7 @@ def test_what_cannot_be_estimated_is_undefined(reference: BaselineDocument) -> N
     one_label = monitored.baseline(scores, np.ones(300, dtype=int), size=20)
     without = BaselineDocument(model_sha256="0" * 64, threshold=0.5, rows=1, features={})
     for baseline in (one_label, without):
-        figure = estimated.measure(AREA, monitored.window(reference, scores), baseline)
+        figure = estimated_performance.measure(AREA, monitored.window(reference, scores), baseline)
         assert isinstance(figure, Undefined)
         assert not figure.evaluated
     few = estimate(AREA, reference, scores[:9])

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from clearance.documents.baseline_document import BaselineDocument
 from clearance.documents.group_names import MISSING
 from clearance.metrics import fairness as evidence_fairness
-from clearance.monitoring import fairness
-from clearance.monitoring.estimates import Estimate, Figure, Undefined
-from clearance.monitoring.window_counts import WindowCounts
+from clearance.monitoring.counting.window_counts import WindowCounts
+from clearance.monitoring.figures import fairness
+from clearance.monitoring.figures.estimates import Estimate, Figure, Undefined
 from clearance.policy.limit import Limit
 from clearance.policy.monitoring_terms import LiveRule
 from tests.support import monitored

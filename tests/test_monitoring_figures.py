@@ -12,18 +12,20 @@ import pytest
 from clearance.documents import monitoring_catalogue
 from clearance.documents.baseline_document import BaselineDocument
 from clearance.documents.measurement import Outcome
-from clearance.monitoring import figures, judgement, looking, measure, windows
-from clearance.monitoring.effects import Hypothesis
+from clearance.monitoring import judgement, looking, measure
+from clearance.monitoring.counting import windows
+from clearance.monitoring.counting.store import CountedDay
+from clearance.monitoring.figures import rule_effects
+from clearance.monitoring.figures.effects import Hypothesis
 from clearance.monitoring.looking import CountedWindow
 from clearance.monitoring.measure import LiveEvidence
-from clearance.monitoring.store import CountedDay
 from clearance.policy.limit import Limit
 from clearance.policy.monitoring_terms import LiveRule, MonitoringTerms
 from tests.support import monitored
 
 LEVEL = 1e-4
 PROFILE = {"income": 2.0, "debt": 1.0, "term": 0.5}
-READ = [metric for metric in monitoring_catalogue.METRICS if figures.reads(metric)]
+READ = [metric for metric in monitoring_catalogue.METRICS if rule_effects.reads(metric)]
 LIMITS = {
     "drift.selection_rate": Limit(at_least=-0.1, at_most=0.1),
     "performance.roc_auc_loss": Limit(at_most=0.05),
@@ -72,7 +74,7 @@ def reference() -> BaselineDocument:
 def outcomes(reference: BaselineDocument, metric: str, **table: Any) -> set[Outcome]:
     window = monitored.window(reference, **table)
     terms = MonitoringTerms(rules=(rule(metric),))
-    effects = figures.effects_of(rule(metric), window, reference, terms)
+    effects = rule_effects.effects_of(rule(metric), window, reference, terms)
     hypotheses = [Hypothesis(rule=rule(metric), subject=name, effect=effect) for name, effect in effects]
     assert hypotheses, "a rule is never left out"
     return {finding.outcome for finding in judgement.judge(hypotheses, LEVEL)}

@@ -15,7 +15,7 @@ from clearance.documents.baseline_document import FeatureBins
 from clearance.documents.look_document import LiveFinding
 from clearance.documents.measurement import Outcome
 from clearance.monitoring import judgement
-from clearance.monitoring.effects import Hypothesis
+from clearance.monitoring.figures.effects import Hypothesis
 from clearance.monitoring.statistics import distribution, normal
 from clearance.monitoring.statistics.normal import NormalEffect
 from clearance.monitoring.statistics.reference import ReferenceCounts
@@ -112,7 +112,7 @@ def test_a_limit_with_two_ends_fails_on_either_side_at_twice_the_p_value(value: 
         Odd(value=None),
         Odd(value=math.nan),
         Odd(value=math.inf),
-        Odd(value=0.0, undefined="no live rows"),
+        Odd(value=0.0, undefined="no rows to judge"),
         Odd(value=0.0, p=math.nan),
         normal.undefined("nothing to see", 1000),
     ],
@@ -135,6 +135,13 @@ def test_what_is_not_a_number_is_not_evaluated(effect: Any, decides_by: str) -> 
 def test_an_interval_that_is_not_known_is_no_pass(ends: tuple[float, float]) -> None:
     finding = one(Odd(value=0.01, p=1.0, low=ends[0], high=ends[1]))
     assert finding.outcome is Outcome.INSUFFICIENT_EVIDENCE
+
+
+def test_no_p_value_is_printed_as_nothing() -> None:
+    finding = one(Odd(value=0.5, p=0.0, low=0.4, high=0.6))
+    assert finding.outcome is Outcome.FAIL and finding.p_value == 0
+    assert "(p < 1.00e-12," in finding.reason
+    assert "(p 0.0000" not in one(Odd(value=0.5, p=1e-9, low=0.4, high=0.6)).reason
 
 
 def test_too_few_rows_are_insufficient_whatever_the_numbers_say() -> None:

@@ -17,10 +17,11 @@ from prometheus_client.registry import CollectorRegistry
 
 from clearance import cli, paths
 from clearance.errors import ClearanceError, ExitCode
-from clearance.monitoring import alerts, overview, run, store
+from clearance.monitoring import alerts, overview, run
 from clearance.monitoring import metrics as monitor_metrics
 from clearance.monitoring.alerts.actions import Actions
 from clearance.monitoring.alerts.alert import IntentKind
+from clearance.monitoring.counting import store
 from clearance.monitoring.metrics import Incidents, MonitorMetrics
 from clearance.monitoring.overview import Subject
 from clearance.policy.monitoring_terms import ReportDeadline
@@ -85,7 +86,7 @@ def test_the_command_writes_the_page_and_the_metrics(
     result = CliRunner().invoke(cli.main, ["monitor", "--page", str(page), "--metrics", str(prom)])
     assert result.exit_code == ExitCode.NOT_EVALUATED, result.output  # the newest day has no decision
     text = page.read_text(encoding="utf-8")
-    assert "not judged since 2026-12-02" in text
+    assert "No decision since 2026-12-02" in text
     assert re.search(r"<bdi>amount</bdi>", text) and "<title>A rule fails" in text
     made = series(prom.read_text(encoding="utf-8"))
     assert value(made, "clearance_monitor_looks", period="day") == 2

@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 
 from clearance.documents.look_document import Look
 from clearance.documents.measurement import Outcome
-from clearance.reporting import monitoring_page, trends
-from clearance.reporting.monitoring_page import AlertLine, IncidentLine, Monitored
-from clearance.reporting.trends import Standing
+from clearance.reporting.monitoring import monitoring_page, trends
+from clearance.reporting.monitoring.monitoring_page import AlertLine, IncidentLine, Monitored
+from clearance.reporting.monitoring.trends import Standing
 from tests.support import browser
 from tests.support import year_of_looks as looks
 from tests.support.browser import CHROMIUM
@@ -203,18 +203,57 @@ def test_the_title_is_the_worst_of_the_newest_looks(outcome: Outcome) -> None:
     )
 
 
-def test_a_window_without_decisions_ends_no_failure_and_leaves_nothing_quiet() -> None:
+def silent_days(made: list[Look], days: int) -> list[Look]:
+    """So many days without a decision after the newest look."""
+    start = dt.date.fromisoformat(max(look.window.end for look in made)[:10])
+    return [
+        looks.look(TERMS, looks.window("day", start + dt.timedelta(days=day)), [], rows=0, basis="empty")
+        for day in range(days)
+    ]
+
+
+def standings(made: list[Look]) -> dict[tuple[str, str, str | None], Standing]:
+    return {trend.key: trend.standing for trend in trends.trends(made)}
+
+
+def test_an_empty_day_changes_nothing_that_stood_and_is_said() -> None:
     made = looks.plausible()
-    start = dt.date.fromisoformat(made[-1].window.end[:10])
-    empty = looks.look(TERMS, looks.window("day", start), [], rows=0, basis="empty")
-    before = {trend.key: trend.standing for trend in trends.trends(made)}
-    after = {trend.key: trend.standing for trend in trends.trends([*made, empty])}
+    longer = [*made, *silent_days(made, 1)]
+    assert standings(longer) == standings(made) and Standing.QUIET in standings(made).values()
+    page = monitoring_page.render(monitored(longer))
+    assert "<title>A rule fails" in page
+    last = max(look.window.end for look in made if look.window.period == "day")
+    assert f"No decision since {last[:10]}" in page
+    assert "No decision since" not in monitoring_page.render(monitored(made))
+
+
+def test_a_month_without_decisions_leaves_nothing_quiet_and_ends_no_failure() -> None:
+    made = looks.plausible()
+    before = standings(made)
+    assert standings([*made, *silent_days(made, 31)]) == before
+    after = standings([*made, *silent_days(made, 32)])
     changed = {key for key in before if before[key] is not after[key]}
     assert changed == {key for key, standing in before.items() if standing is Standing.QUIET}
     assert {after[key] for key in changed} == {Standing.UNDECIDED}
-    page = monitoring_page.render(monitored([*made, empty]))
-    assert "<title>A rule fails" in page
-    assert f"not judged since {start}" in page
+
+
+def test_quiet_days_alone_do_not_undecide_a_title() -> None:
+    made = [replace(look, outcome=Outcome.PASS) for look in looks.year(days=8)]
+    passed = monitoring_page.render(monitored(made))
+    title = passed[passed.index("<title>") : passed.index("</title>")]
+    assert title in monitoring_page.render(monitored([*made, *silent_days(made, 2)]))
+
+
+def test_the_sentence_counts_the_rules_of_the_policy_and_says_which_wait() -> None:
+    made = looks.plausible()
+    judged = {finding.rule for look in made for finding in look.findings} & {rule.id for rule in TERMS.rules}
+    failing = {key[0] for key, standing in standings(made).items() if standing is Standing.FAILING}
+    page = monitoring_page.render(monitored(made))
+    assert f"{len(failing)} of {len(TERMS.rules)} rules fail" in page
+    rest = len(TERMS.rules) - len(judged)
+    assert ("not judged yet" in page) == (rest > 0)
+    of_one = [replace(look, findings=look.findings[:1]) for look in made]
+    assert f"{len(TERMS.rules) - 1} rules not judged yet." in monitoring_page.render(monitored(of_one))
 
 
 def test_rules_on_labels_have_looks_of_their_own_and_stay_quiet_until_they_are_due() -> None:

@@ -11,8 +11,9 @@ from sklearn import metrics
 
 from clearance.documents.baseline_document import BaselineDocument
 from clearance.metrics import calibration, ranking
-from clearance.monitoring import calibration_noise, labels_in, performance, score_table
-from clearance.monitoring.estimates import Estimate, Figure, Undefined
+from clearance.monitoring.counting import score_table
+from clearance.monitoring.figures import calibration_noise, label_coverage, performance
+from clearance.monitoring.figures.estimates import Estimate, Figure, Undefined
 from tests.support import monitored
 
 METRICS = (
@@ -130,7 +131,7 @@ def test_labels_of_favourable_decisions_alone_say_nothing_of_the_rest(reference:
 def test_labels_are_in_where_all_that_can_come_are_there(
     decisions: tuple[int, int], labelled: tuple[int, int], is_in: bool
 ) -> None:
-    coverage = labels_in.Coverage(decisions=decisions, labelled=labelled)
+    coverage = label_coverage.Coverage(decisions=decisions, labelled=labelled)
     assert coverage.are_in(0.8) is is_in
     if coverage.selective or not is_in:
         assert coverage.hole(0.8) is not None, "nothing is said about all decisions"
@@ -147,7 +148,7 @@ def test_labels_are_in_where_all_that_can_come_are_there(
 def test_what_makes_labels_selective(
     decisions: tuple[int, int], labelled: tuple[int, int], selective: bool
 ) -> None:
-    assert labels_in.Coverage(decisions=decisions, labelled=labelled).selective is selective
+    assert label_coverage.Coverage(decisions=decisions, labelled=labelled).selective is selective
 
 
 def test_few_labels_of_one_kind_have_no_area(reference: BaselineDocument) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from clearance.policy import alarm_budget, policy_file
 from clearance.policy.schema import Policy
-from clearance.reporting import monitoring_plan
+from clearance.reporting.monitoring import monitoring_plan
 from tests.support import governed
 
 ROOT = Path(__file__).parent.parent

@@ -56,6 +56,14 @@ def test_a_quiet_day_is_counted_once_and_looked_at_once(place: Place) -> None:
     assert again.counted == 0
 
 
+def test_decisions_of_a_day_that_is_not_over_are_said_to_wait(place: Place) -> None:
+    watched.record(place, watched.decisions(watched.version(), watched.inputs(240), START, HOUR / 5))
+    waiting = monitor(place, 1.5).pending
+    assert waiting is not None
+    assert (waiting.decisions, waiting.since, waiting.due) == (120, at(1), at(2) + HOUR)
+    assert monitor(place, 3.5).pending is None
+
+
 def test_labels_count_once_and_corrections_are_further_counts(place: Place, tmp_path: Path) -> None:
     made = watched.decisions(watched.version(), watched.inputs(200), START, HOUR / 10)
     watched.record(place, made)

@@ -90,7 +90,8 @@ def test_of_categories_ks_is_the_total_variation(live: Counts, before: Counts) -
 @settings_few
 @given(tables, tables, st.sampled_from(sorted(distribution.METRICS)), st.floats(0, 0.5))
 def test_every_effect_is_sound(live: Counts, before: Counts, metric: str, limit: float) -> None:
-    effect = distribution.effect(metric, live, numbers(before))
+    against = numbers(before) if distribution.applies(metric, "number") else categories(before)
+    effect = distribution.effect(metric, live, against)
     assert effect.undefined is None
     assert effect.value is not None
     assert math.isfinite(effect.value)
@@ -295,6 +296,13 @@ def test_categories_have_no_order() -> None:
     for metric in ("drift.shift", "drift.wasserstein"):
         assert distribution.effect(metric, np.array([5, 5, 5, 0, 0]), against).undefined
         assert not distribution.applies(metric, "category")
+
+
+def test_numbers_have_no_list_of_known_values() -> None:
+    assert not distribution.applies("data.unseen_share", "number")
+    assert distribution.applies("data.unseen_share", "category")
+    eight = np.array([10, 10, 10, 10, 10, 10, 5, 0])
+    assert distribution.effect("data.unseen_share", eight, numbers(eight)).undefined
 
 
 def test_categories_seen_once_make_new_ones_no_surprise() -> None:

@@ -18,9 +18,9 @@ from hypothesis import given, settings
 from clearance.documents.look_document import Look, Window
 from clearance.documents.measurement import Outcome
 from clearance.errors import ClearanceError
-from clearance.monitoring import bins, database, store, sums
-from clearance.monitoring.store import VersionHour, VersionKey
-from clearance.monitoring.window_counts import Contributions, WindowCounts
+from clearance.monitoring.counting import bins, database, store, sums
+from clearance.monitoring.counting.store import VersionHour, VersionKey
+from clearance.monitoring.counting.window_counts import Contributions, WindowCounts
 from tests.support import ledger_samples
 
 MODEL, CONTENT = "loan-approval", "c" * 64

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from clearance import files
+from clearance import files, ledger, paths
 from clearance.errors import ExitCode
 from tests.support import projects, terminal_run
 from tests.support.projects import Done, Project
@@ -101,6 +101,13 @@ def dvc(project: Project, *commands: list[str]) -> Done:
     return project.python("-c", "\n".join(lines))
 
 
+def test_the_bar_was_recorded_before_the_model_was_proposed(demo: Project, demo_run: Done) -> None:
+    with ledger.open(f"sqlite:///{demo.root / paths.LEDGER}") as book:
+        kinds = [entry.kind for entry in ledger.entries(book, model="loan-approval")]
+    assert kinds.count("preregistration") == 1
+    assert kinds.index("preregistration") < kinds.index("proposal")
+
+
 def test_dvc_shows_metrics_and_plots(demo: Project, demo_run: Done) -> None:
     commands = (["metrics", "show"], ["metrics", "diff"], ["plots", "show", "--out", ".clearance/plots"])
     result = dvc(demo, *commands).ok()
@@ -181,7 +188,7 @@ def test_a_rerun_rebuilds_what_was_corrupted_and_changes_nothing_else(demo: Proj
         path.chmod(status.st_mode & 0o777)
     again = terminal_run.in_project(demo)
     assert again.code == demo_run.code, again.out
-    assert again.out.count("cached") == len(STAGES) - 1
+    assert again.out.count("cached") == len(STAGES)  # all but ingest, and the bar, which was recorded
     assert projects.files(demo.root, names) == good
     assert registry(demo) == contents
     plain = dvc(demo, ["repro"], ["status"]).ok()

@@ -31,7 +31,7 @@ from clearance import environment, files, registry
 from clearance.errors import ExitCode
 from clearance.models import model_file, scoring
 from clearance.registry import mlflow_server, model_folder
-from clearance.versioning import lineage
+from clearance.versioning import pipeline_state
 from tasks import track
 from tests.support import codes, disks, judged, ledger_samples
 
@@ -49,7 +49,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def described(project: Path) -> registry.ModelDescription:
-    description = registry.describe_model(lineage.verify(project))
+    description = registry.describe_model(pipeline_state.verify(project))
     assert description is not None
     return description
 
@@ -57,14 +57,14 @@ def described(project: Path) -> registry.ModelDescription:
 def tracked_model(project: Path) -> tuple[registry.MlflowServer, registry.TrackedRun]:
     track.main()
     connected = registry.connect()
-    run = registry.find_run(connected, "governance-demo", lineage.verify(project).fingerprint)
+    run = registry.find_run(connected, "governance-demo", pipeline_state.verify(project).fingerprint)
     assert run is not None
     return connected, run
 
 
 def registered(project: Path) -> tuple[registry.MlflowServer, registry.Version]:
     connected, run = tracked_model(project)
-    fingerprint = lineage.verify(project).fingerprint
+    fingerprint = pipeline_state.verify(project).fingerprint
     return connected, registry.register_version(
         connected, CANDIDATES, run, fingerprint, {"clearance.verdict": "pass"}
     )
@@ -100,7 +100,7 @@ def test_a_library_that_the_lock_does_not_pin_is_refused(project: Path, library:
     record = files.read_json(project / model_folder.RECORD)
     record["libraries"][library] = version
     files.write_json(project / model_folder.RECORD, record)
-    verified = lineage.Lineage(
+    verified = pipeline_state.PipelineState(
         root=project,
         fingerprint="",
         outs={model_folder.RECORD: files.sha256(project / model_folder.RECORD)},
@@ -158,7 +158,7 @@ def test_a_version_is_registered_once_with_all_its_tags(project: Path) -> None:
     connected, version = registered(project)
     assert (version.name, version.number) == (CANDIDATES, 1)
     assert version.tags["clearance.verdict"] == "pass"
-    assert version.fingerprint == lineage.verify(project).fingerprint
+    assert version.fingerprint == pipeline_state.verify(project).fingerprint
     before = judged.dump(project)
     assert registered(project)[1] == version
     assert judged.dump(project) == before
@@ -409,7 +409,7 @@ def _register(root: str, start: Any, results: Any) -> None:
     os.chdir(root)
     os.environ.update(environment.tool_locations(Path(root)))
     connected = registry.connect()
-    verified = lineage.verify(Path(root))
+    verified = pipeline_state.verify(Path(root))
     run = registry.find_run(connected, "governance-demo", verified.fingerprint)
     assert run is not None
     start.wait()

@@ -31,7 +31,7 @@ from clearance.ledger import address as ledger_address
 from clearance.promotion import release
 from clearance.promotion.next_step import Step
 from clearance.promotion.session import open_session
-from clearance.versioning import dvc_remote, lineage
+from clearance.versioning import dvc_remote, pipeline_state
 from tasks import release as release_task
 from tasks import track
 from tests.support import judged
@@ -75,7 +75,7 @@ def champion() -> int | None:
 def test_a_pass_is_registered_copied_and_made_champion(settle: Settle) -> None:
     root = settle()
     receipt = track_and_release(root)
-    fingerprint = lineage.verify(root).fingerprint
+    fingerprint = pipeline_state.verify(root).fingerprint
     (question,) = receipt.pop("request")
     assert "not pinned" in question
     with open_session(root) as session:
@@ -92,7 +92,7 @@ def test_a_pass_is_registered_copied_and_made_champion(settle: Settle) -> None:
         "attempt": {"number": 1, "sentence": "attempt 1 at loan-approval since the beginning"},
     }
     tags = versions(CANDIDATES)[1]
-    verdict = files.read_json(root / lineage.VERDICT)
+    verdict = files.read_json(root / pipeline_state.VERDICT)
     assert tags["clearance.fingerprint"] == fingerprint
     assert tags["clearance.verdict"] == "pass"
     assert tags["clearance.judging.policy.id"] == "test"
@@ -221,9 +221,9 @@ def test_on_which_verdicts_a_model_may_ship_is_the_policys_to_say(settle: Settle
 
 def forge(root: Path, change: Callable[[dict[str, Any]], None]) -> None:
     """Change the verdict and lock it, as somebody would who wants a pass."""
-    verdict = files.read_json(root / lineage.VERDICT)
+    verdict = files.read_json(root / pipeline_state.VERDICT)
     change(verdict)
-    files.write_json(root / lineage.VERDICT, verdict)
+    files.write_json(root / pipeline_state.VERDICT, verdict)
     judged.lock(root)
 
 
@@ -477,7 +477,7 @@ def test_a_candidate_that_somebody_planted_is_told(settle: Settle, verdict: str)
         f"models:/{run.outputs.model_outputs[0].model_id}",
         run.info.run_id,
         tags={
-            "clearance.fingerprint": lineage.verify(root).fingerprint,
+            "clearance.fingerprint": pipeline_state.verify(root).fingerprint,
             "clearance.name": NAME,
             "clearance.verdict": "not what was judged",
         },

@@ -18,11 +18,11 @@ from clearance.reproduction import differences, rebuild
 from clearance.reproduction.differences import Conclusion
 from clearance.reproduction.rebuild import RebuiltProject
 from clearance.reproduction.rebuild_record import RebuildRecord
-from clearance.versioning import lineage
+from clearance.versioning import pipeline_state
 from tests.support import bytecode
 from tests.support.nightly import NIGHTLY
 from tests.support.projects import Done, Project
-from tests.support.versions import forge, of_lineage
+from tests.support.versions import forge, of_state
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +32,7 @@ VERDICT = "reports/verdict.json"
 
 @pytest.fixture(scope="module")
 def true(demo: Project, demo_run: Done) -> RebuildRecord:
-    return of_lineage(lineage.verify(demo.root))
+    return of_state(pipeline_state.verify(demo.root))
 
 
 @pytest.fixture(scope="module")

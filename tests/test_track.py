@@ -19,7 +19,7 @@ from mlflow.entities import Run
 from clearance import files, params, registry
 from clearance.errors import ConfigurationError, IntegrityError, UnavailableError
 from clearance.registry import run_record
-from clearance.versioning import lineage
+from clearance.versioning import pipeline_state
 from tasks import track
 from tests.support import evidence, judged
 from tests.support.nightly import every_third
@@ -72,7 +72,7 @@ def whole(root: Path) -> dict[str, Any]:
 
 
 def record(root: Path) -> registry.RunRecord:
-    return run_record.record(lineage.verify(root), params.load(root / "params.yaml"))
+    return run_record.record(pipeline_state.verify(root), params.load(root / "params.yaml"))
 
 
 def test_every_number_is_a_metric_and_what_decides_has_its_interval(project: Path) -> None:
@@ -129,7 +129,7 @@ def test_the_run_in_mlflow_is_the_record(project: Path) -> None:
     assert run.data.params == facts.params
     assert run.data.metrics == facts.metrics
     assert facts.tags.items() <= run.data.tags.items()
-    assert run.data.tags["clearance.fingerprint"] == lineage.verify(project).fingerprint
+    assert run.data.tags["clearance.fingerprint"] == pipeline_state.verify(project).fingerprint
     data = {entry.dataset.name: entry for entry in run.inputs.dataset_inputs}
     for entry in facts.data:
         tags = {tag.key: tag.value for tag in data[entry.name].tags}

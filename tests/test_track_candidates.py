@@ -16,7 +16,7 @@ from clearance.documents.verdict_document import VerdictDocument
 from clearance.registry import run_record
 from clearance.registry import test_set_uses as uses
 from clearance.reporting import summary
-from clearance.versioning import lineage
+from clearance.versioning import pipeline_state
 from tasks import track
 from tests.support import evidence, judged
 from tests.support.nightly import every_third
@@ -131,7 +131,7 @@ def test_killed_among_the_candidates_it_is_completed_by_the_next_call(
 
 
 def rows(root: Path) -> str:
-    digest = run_record.record(lineage.verify(root), params.load(root / "params.yaml")).test_rows
+    digest = run_record.record(pipeline_state.verify(root), params.load(root / "params.yaml")).test_rows
     assert digest is not None
     return digest
 

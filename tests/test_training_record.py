@@ -59,7 +59,6 @@ def test_all_candidates_are_told_and_one_is_chosen(tmp_path: Path, monkeypatch: 
     run(tmp_path / "two", monkeypatch, **MANY)
     again = files.sha256(paths.TRAIN_FIGURES), files.sha256(paths.TRAINING), files.sha256(paths.TRAINED)
     assert again == before
-    assert (paths.TRAIN_FIGURES / "pareto.svg").is_file()
 
 
 def points_of(side: dict[str, Any]) -> dict[str, Any]:
@@ -78,7 +77,6 @@ def test_one_mitigated_model_is_one_candidate_and_has_an_unmitigated_reference(
     assert [candidate["mitigation"] for candidate in record["candidates"]] == ["reweighing"]
     assert record["candidates"][0]["chosen"]
     assert record["measurements"]["protected_at_decision"]["value"] == 0
-    assert not (paths.TRAIN_FIGURES / "pareto.svg").exists()
     plain = run(tmp_path / "plain", monkeypatch, mitigation="none", arguments={"C": 0.3})
     twin = mitigated["reference"]
     assert files.sha256(paths.MODEL) != shipped
@@ -105,7 +103,6 @@ def test_a_model_without_mitigation_is_fitted_once_and_compared_with_nothing(
     record = run(tmp_path, monkeypatch, mitigation="none")
     assert len(calls) == 1
     assert (record["reference"], record["before_after"]) == (None, None)
-    assert not (paths.TRAIN_FIGURES / "pareto.svg").exists()
 
 
 def test_the_reference_is_never_chosen_however_good_it_is() -> None:
@@ -168,48 +165,21 @@ def point(utility: float | None, *gaps: float | None, chosen: bool = False) -> d
 
 
 @pytest.mark.parametrize(
-    ("tried", "drawn"),
+    ("tried", "points"),
     [
-        ([point(0.9, 0.3, chosen=True)], False),
-        ([point(0.9, 0.3, chosen=True), point(0.8, None)], False),
-        ([point(0.9, 0.3, chosen=True), point(None, 0.2)], False),
-        ([point(0.9, 0.3, chosen=True), point(0.8, 0.2)], True),
+        ([point(0.9, 0.3, chosen=True), point(0.8, None)], 1),
+        ([point(0.9, 0.3, chosen=True), point(None, 0.2)], 1),
+        ([point(0.9, 0.3, chosen=True), point(0.8, 0.2)], 2),
     ],
-    ids=["one", "one with a disparity", "one with a utility", "two"],
+    ids=["no disparity", "no utility", "both"],
 )
-def test_a_picture_needs_two_points_to_compare(
-    tmp_path: Path, tried: list[dict[str, Any]], drawn: bool
+def test_a_candidate_without_one_of_the_two_numbers_is_no_point(
+    tmp_path: Path, tried: list[dict[str, Any]], points: int
 ) -> None:
     trials = [
         trial | {"disparity": {"equalized_odds_difference": trial["disparity"]["gap"]}} for trial in tried
     ]
     pareto.write(tmp_path, trials)
-    assert (tmp_path / "pareto.json").is_file()
-    assert (tmp_path / "pareto.svg").is_file() == drawn
-
-
-def test_spots_that_would_print_onto_each_other_share_a_label_and_the_chosen_one_is_named() -> None:
-    trials = [point(0.9, 0.3), point(0.9, 0.301, chosen=True), point(0.5, 0.1), point(0.9, 0.1)]
-    points = pareto.points(trials, "gap")
-    assert [text for text, _ in pareto._labels(points)] == ["1, 2 chosen", "3", "4"]
-
-
-def test_the_front_is_what_nothing_beats_and_undefined_is_not_drawn() -> None:
-    points = pareto.points(
-        [
-            point(0.9, 0.3, 0.1),
-            point(0.8, 0.2),
-            point(0.7, 0.25),
-            point(0.8, 0.2),
-            point(None, 0.1),
-            point(0.95, None),
-            {"estimator": "x.Y", "mitigation": "none", "chosen": False},
-        ],
-        "gap",
-    )
-    assert [(spot["place"], spot["disparity"], spot["front"]) for spot in points] == [
-        (1, 0.3, True),
-        (2, 0.2, True),
-        (3, 0.25, False),
-        (4, 0.2, True),
-    ]
+    written = files.read_json(tmp_path / "pareto.json")
+    assert len(written["equalized_odds_difference"]) == points
+    assert written["demographic_parity_difference"] == []

@@ -17,11 +17,13 @@ from clearance.cli import (
     incidents,
     init,
     ledger,
+    lineage,
     maintenance,
     monitoring,
     pipeline,
     serving,
     start,
+    technical_documents,
     trust,
     verdicts,
 )
@@ -36,7 +38,14 @@ SECTIONS = {
         verdicts.judge,
         verdicts.contract_,
         verdicts.policy,
+    ),
+    "Read the documents": (
+        verdicts.show,
         documents.card,
+        technical_documents.technical_file,
+        technical_documents.compliance,
+        technical_documents.diff,
+        lineage.lineage,
         documents.check_documents,
     ),
     "Decide": (

@@ -267,7 +267,7 @@ def plan(policy_file: str | None, as_of: dt.datetime | None, output: Path | None
     from clearance import files
     from clearance.policy import policy_file as policies
     from clearance.promotion import monitoring_policy
-    from clearance.reporting import monitoring_plan
+    from clearance.reporting.monitoring import monitoring_plan
 
     policy = policies.load(root / policy_file) if policy_file else monitoring_policy.policy(root)
     day = as_of.date() if as_of else dt.datetime.now(dt.UTC).date()

@@ -19,8 +19,13 @@ _LISTED = 10
 
 
 @click.command()
-@click.option("--since", type=options.DATE, metavar="DAY", help="Show looks at windows from this day on.")
-@click.option("--until", type=options.DATE, metavar="DAY", help="Show looks at windows up to this day.")
+@click.option(
+    "--since",
+    type=options.DAY,
+    metavar="DAY",
+    help="Show looks from this day (or `yesterday`) on.",
+)
+@click.option("--until", type=options.DAY, metavar="DAY", help="Show looks at windows up to this day.")
 @options.policy("Judge again under this policy; nothing is stored.")
 @click.option("--page", type=options.FILE, metavar="FILE", help="Write the monitoring page (HTML).")
 @click.option("--metrics", type=options.FILE, metavar="FILE", help="Write metrics for node_exporter.")
@@ -30,8 +35,8 @@ _LISTED = 10
 @process.exit_with_status
 def monitor(
     *,
-    since: dt.datetime | None,
-    until: dt.datetime | None,
+    since: dt.date | None,
+    until: dt.date | None,
     policy_file: str | None,
     page: Path | None,
     metrics: Path | None,
@@ -51,10 +56,11 @@ def monitor(
     from clearance.serving import access
 
     request = run.Request(
-        since=since.date() if since else None,
-        until=until.date() if until else None,
+        since=since,
+        until=until,
         policy=Path(policy_file) if policy_file else None,
     )
+    asked = request != run.Request()
     result = run.run(root, request, features=access.load(root).features, identity=identity)
     overview.write(root, result, page=page, metrics=metrics, again=request.policy is not None)
     if as_json:
@@ -69,7 +75,7 @@ def monitor(
             }
         )
     else:
-        for line in report.lines(result, every_finding=every_finding):
+        for line in report.lines(result, every_look=asked, every_finding=every_finding):
             process.echo(line)
     return result.outcome.exit_code
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,29 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 FILE = click.Path(path_type=Path)
 DATE = click.DateTime(["%Y-%m-%d"])
+
+
+class Day(click.ParamType[dt.date]):
+    """A day of the calendar (UTC): `2026-11-30`, `today` or `yesterday`."""
+
+    name = "day"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dt.date:
+        """The day. Fails, with what can be given, on any other text."""
+        if isinstance(value, dt.date):
+            return value
+        back = {"today": 0, "yesterday": 1}.get(value.strip().lower())
+        if back is not None:
+            return dt.datetime.now(dt.UTC).date() - dt.timedelta(days=back)
+        try:
+            return dt.date.fromisoformat(value)
+        except ValueError:
+            self.fail(
+                f"{value!r} is not a day: give one such as 2026-11-30, `today` or `yesterday`", param, ctx
+            )
+
+
+DAY = Day()
 TIME = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"])
 
 identity = click.option(

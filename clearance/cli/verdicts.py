@@ -73,6 +73,31 @@ def report(opens: bool) -> int:
 
 
 @click.command()
+@click.argument("version", type=int, required=False)
+@click.option("--at", type=options.TIME, metavar="TIME", help="Show what was recorded by this time (UTC).")
+@click.option("--open", "opens", is_flag=True, help="Open the page in the browser.")
+@click.option("--output", type=options.FILE, metavar="FILE", help="Write the page here.")
+@process.exit_with_status
+def show(version: int | None, at: dt.datetime | None, opens: bool, output: Path | None) -> int:
+    """Write the page of a version.
+
+    Its report, and what happened since. Of candidate VERSION; without it, of the champion, else of the last
+    candidate. The evidence is fetched and verified. Prints where the page is.
+    """
+    root = process.enter_project()
+    from clearance import files
+    from clearance.documentation import version_page
+
+    composed = version_page.compose(root, version, at)
+    page = output or root / paths.STATE / f"version-{composed.version}.html"
+    files.write_text(page, composed.html)
+    process.echo(page)
+    if opens and click.launch(page.absolute().as_uri()) != 0:
+        process.echo("no browser could be started: open the file yourself", err=True)
+    return ExitCode.PASS
+
+
+@click.command()
 @options.policy("Policy to judge under. Default: the project's.")
 @options.as_of("Judge by the rules in force on this day (YYYY-MM-DD). Default: the project's.")
 @options.as_json

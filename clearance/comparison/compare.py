@@ -39,7 +39,7 @@ from clearance.models import compatibility, model_file, scoring, trusted_types
 from clearance.policy import policy_file
 from clearance.policy.comparison_terms import ComparisonTerms
 from clearance.registry import ReleasedModel
-from clearance.versioning import lineage
+from clearance.versioning import pipeline_state
 
 TRAINING, FAIRNESS, ORIGIN = (path.as_posix() for path in (paths.TRAINING, paths.FAIRNESS, paths.ORIGIN))
 
@@ -51,7 +51,7 @@ class ComparedCandidate:
     `groups` are the groups that each attribute and intersection must show.
     """
 
-    verified: lineage.Lineage
+    verified: pipeline_state.PipelineState
     settings: params.Params
     verdict: VerdictDocument
     model: comparison.Model
@@ -61,7 +61,7 @@ class ComparedCandidate:
 
 
 def compare(
-    verified: lineage.Lineage,
+    verified: pipeline_state.PipelineState,
     terms: ComparisonTerms,
     server: registry.MlflowServer,
     champion: registry.Version | None,
@@ -92,7 +92,7 @@ def write(root: Path, comparison: Comparison) -> Path:
     return root / paths.COMPARISON
 
 
-def _candidate(verified: lineage.Lineage) -> ComparedCandidate:
+def _candidate(verified: pipeline_state.PipelineState) -> ComparedCandidate:
     root = verified.root
     training = TrainingDocument.from_json(verified.read_json(TRAINING))
     if isinstance(training, BlockedDocument):
@@ -103,7 +103,7 @@ def _candidate(verified: lineage.Lineage) -> ComparedCandidate:
     return ComparedCandidate(
         verified=verified,
         settings=params.load(root / paths.PARAMS),
-        verdict=VerdictDocument.from_json(verified.read_json(lineage.VERDICT)),
+        verdict=VerdictDocument.from_json(verified.read_json(pipeline_state.VERDICT)),
         model=comparison.Model(
             fingerprint=verified.fingerprint, sha256=sha256, threshold=float(training.threshold)
         ),

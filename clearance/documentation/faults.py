@@ -7,7 +7,7 @@ from clearance.errors import ConfigurationError, ErrorKind, IntegrityError
 NO_VERSION_YET = ErrorKind(
     "documentation.no_version_yet",
     ConfigurationError,
-    "{name} had no version {then}, so there is no card to show",
+    "{name} had no version {then}, so there is nothing to show about one",
     "run `clearance run`, or look at the card of the last run in {path}",
 )
 NOT_PROPOSED_THEN = ErrorKind(
@@ -27,4 +27,10 @@ CARD_LOST = ErrorKind(
     IntegrityError,
     "the model card of {version} is lost or is not the one that was signed: {why}",
     "restore the files of its run in MLflow from a backup",
+)
+NO_CHAMPION = ErrorKind(
+    "documentation.no_champion",
+    ConfigurationError,
+    "{name} has no champion to compare version {version} with",
+    "name the other version: `clearance diff {version} OTHER`",
 )

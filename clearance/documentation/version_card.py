@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from clearance import ledger, params, paths, registry
+from clearance import files, ledger, params, paths, registry
 from clearance.documentation import faults, version_files, world
 from clearance.documentation.world import LedgerUntil
 from clearance.documents.card_document import CardDocument, ClaimTable, Section
 from clearance.documents.sentences import DerivedClaim, Gap, Sentence, Statement
 from clearance.errors import ClearanceError
-from clearance.promotion import session, version_record
+from clearance.promotion import preregistration, session, version_record
 from clearance.promotion.session import ReadOnlySession
 from clearance.reporting.card import make
 from clearance.reporting.claims import artefacts
@@ -46,13 +46,14 @@ def read(root: Path, number: int | None = None, at: dt.datetime | None = None) -
     with session.open_read_only(root) as reader:
         moment = at or reader.now()
         until = LedgerUntil.of(reader.entries(name), name, moment)
-        version = number if number is not None else _default(until)
+        version = number if number is not None else default_version(until)
         if version_record.find_proposal(until.entries, version) is None:
             raise faults.NOT_PROPOSED_THEN(version=version, name=name, at=moment.isoformat())
         return _read(reader, registry.connect(), until, version)
 
 
-def _default(until: LedgerUntil) -> int:
+def default_version(until: LedgerUntil) -> int:
+    """The champion of that time, else the newest candidate. Raises ConfigurationError where there is none."""
     if tenure := ledger.champion_at(until.entries, until.model, until.at):
         return tenure.version
     proposed = [
@@ -73,6 +74,14 @@ def _read(
     with version_files.fetched(reader, server, record, names) as fetched:
         if paths.CARD.as_posix() not in fetched.bundle.evidence.outs:
             raise faults.NO_CARD(version=fetched.version, number=version)
+        evidence = fetched.bundle.evidence
+        bar = preregistration.of_version(
+            until.entries,
+            version,
+            list(fetched.bundle.files.values()),
+            files.sha256_text(evidence.judged.text),
+        )
+        until = replace(until, bar=str(bar))
         try:
             signed = CardDocument.read(fetched.folder)
         except ClearanceError as error:

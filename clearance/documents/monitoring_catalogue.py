@@ -78,13 +78,13 @@ METRICS: Mapping[str, LiveMetric] = {
         subject="feature",
     ),
     "drift.shift": LiveMetric(
-        text="probability that a live value exceeds a reference value (ties half), less one half",
+        text="probability that a new value exceeds a reference value (ties half), less one half",
         ends=(-0.5, 0.5),
         subject="feature",
         source="the Mann-Whitney parameter; 0: no shift",
     ),
     "drift.all_features": LiveMetric(
-        text="ROC AUC of a cross-fitted classifier that tells live rows from reference rows",
+        text="ROC AUC of a cross-fitted classifier that tells new rows from reference rows",
         ends=(0, 1),
         subject="model",
     ),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -23,6 +23,10 @@ from clearance.preflight import suggestions
 DEMO = "demo"
 _SCHEMA = "# yaml-language-server: $schema=policy.schema.json"
 _RULE = re.compile(r"(?m)^  - id: ")
+_LIVE_RULE = re.compile(r"(?m)^    - id: ")
+_MONITORING = re.compile(r"^monitoring:.*\n(?:[ ].*\n|\n(?=[ \n]))*", re.MULTILINE)
+_WATCHED_AS = "engineering_default"
+"""The pack whose section `monitoring` a pack without one gets: who releases a model has to watch it."""
 _REASONS = re.compile(r"^reasons:.*\n(?:[ ].*\n|\n(?=[ ]))*\n?", re.MULTILINE)
 """The demo's terms of Regulation B: they are about credit, and a project of another kind has none."""
 _ATTRIBUTES = re.compile(r"^(\s*attributes: )\[([^\]]*)\]", re.MULTILINE)
@@ -62,13 +66,27 @@ def fit(
     head = _replace(head, r"^title: (.*)$", f"title: {_title(pack, known[pack], name)}")
     outcome = f"target: {params_text.scalar(target)}, value: {params_text.scalar(favourable)}"
     head = _replace(head, r"^favourable: \{[^}]*\}", f"favourable: {{{outcome}}}")
-    fitted = [_fit_attributes(part, protected) for part in (head, *rules)]
-    body = "  - id: ".join(part for part in fitted if part is not None)
+    head = _with_monitoring(head, known)
+    live = [_fit_attributes(part, protected) for part in _LIVE_RULE.split(head)]
+    fitted = [_fit_attributes(part, protected) for part in rules]
+    body = "    - id: ".join(part for part in live if part is not None)
+    body = "  - id: ".join([body, *(part for part in fitted if part is not None)])
     lines = [_SCHEMA, f"# Drafted by `clearance init` from {known[pack].relative_to(root).as_posix()} for"]
     lines += [f"# the model {name}. Compliance owns this file: read every rule, its limit and its source."]
     policy = "\n".join(lines) + "\n" + body
     _verify(policy, pack, protected)
     return policy
+
+
+def _with_monitoring(head: str, known: Mapping[str, Path]) -> str:
+    """The head with a section `monitoring`: its own, or that of the default pack."""
+    if _MONITORING.search(head) or _WATCHED_AS not in known:
+        return head
+    section = _MONITORING.search(known[_WATCHED_AS].read_text(encoding="utf-8"))
+    if section is None:
+        return head
+    text = f"# Watching in use, from packs/{_WATCHED_AS}.yaml: this pack says nothing about it.\n"
+    return _replace(head, r"^rules:", f"{text}{section[0].rstrip()}\n\nrules:")
 
 
 def line(name: str, policy: str, text: str) -> str:

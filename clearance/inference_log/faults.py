@@ -146,7 +146,8 @@ NO_LOG = ErrorKind(
     "inference_log.no_log",
     ConfigurationError,
     "there is no inference log in {database}",
-    "serve a model first (`clearance serve`), or set CLEARANCE_INFERENCE_LOG to the log",
+    "`clearance serve` and `clearance predict` write one; set CLEARANCE_INFERENCE_LOG if it is elsewhere; "
+    "`python -m tasks.monitor` compares two tables without a log",
 )
 NOT_A_LOG = ErrorKind(
     "inference_log.not_a_log",

@@ -13,15 +13,23 @@ from typing import Any, cast
 from clearance import foreign_text
 from clearance.inference_log import database, faults, reading, records, retention, verification
 from clearance.inference_log import seals as seals_
-from clearance.inference_log.reading import LoggedDecision
+from clearance.inference_log.reading import DecisionRange, LoggedDecision
 from clearance.inference_log.records import Record
 from clearance.inference_log.retention import Due
 from clearance.inference_log.seals import LedgerAccess, SealedSegment, Seals
 from clearance.inference_log.spool import SpoolSettings
-from clearance.inference_log.store import DatabaseStore, SpoolingStore, SubjectRecords, count_subject, opened
+from clearance.inference_log.store import (
+    DatabaseStore,
+    LogDatabase,
+    SpoolingStore,
+    SubjectRecords,
+    count_subject,
+    opened,
+)
 from clearance.inference_log.transaction import Append, Erase, Look, Receipt, Request, Stored
 from clearance.inference_log.verification import InferenceLogReport
 from clearance.inference_log.worker import Worker
+from clearance.ledger import times
 from clearance.policy.inference_log_terms import RetentionPeriod
 
 PATIENCE = 5.0
@@ -126,11 +134,38 @@ class InferenceLog:
         """
         _ensure_reason(reader, reason)
         with self.store.opened() as log:
-            unread = reading.range_after(log, after)
-            if unread is None:
-                return
+            yield from self._noted(log, reading.range_after(log, after), reader, reason)
+
+    def decisions_taken(
+        self, *, start: dt.datetime, end: dt.datetime, reader: str, reason: str
+    ) -> Iterator[LoggedDecision]:
+        """Every decision that the log took from `start` until before `end`, as by `decisions`."""
+        _ensure_reason(reader, reason)
+        with self.store.opened() as log:
+            taken = reading.range_taken(log, times.stamp(start), times.stamp(end))
+            yield from self._noted(log, taken, reader, reason)
+
+    def sample_taken(
+        self, *, start: dt.datetime, end: dt.datetime, most: int, seed: int, reader: str, reason: str
+    ) -> tuple[list[LoggedDecision], float]:
+        """At most `most` of the decisions that the log took from `start` until before `end`, drawn at random.
+
+        With the number of decisions for which each stands. The same `seed` draws the same ones. Recorded and
+        refused as by `decisions`.
+        """
+        _ensure_reason(reader, reason)
+        with self.store.opened() as log:
+            drawn, each = reading.sample_taken(log, times.stamp(start), times.stamp(end), most, seed)
+        if drawn:
+            self._note_read(drawn[-1].id, reader, f"{reason}: {len(drawn)} decisions up to this one")
+        return drawn, each
+
+    def _noted(
+        self, log: LogDatabase, unread: DecisionRange | None, reader: str, reason: str
+    ) -> Iterator[LoggedDecision]:
+        if unread is not None:
             self._note_read(unread.last_id, reader, f"{reason}: {unread.count} decisions up to this one")
-            yield from reading.decisions(log, after, unread.last)
+            yield from reading.decisions(log, unread.after, unread.last)
 
     def find(
         self, *, ids: Sequence[str] = (), subjects: Sequence[str] = (), reader: str, reason: str

@@ -6,6 +6,7 @@ them is recorded once by the caller, `InferenceLog`, before anything is returned
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -21,7 +22,8 @@ PAGE = 1_000
 _TOGETHER = 500
 _ROWS = f"SELECT {', '.join(database.RECORD_COLUMNS)} FROM {database.RECORDS}"  # noqa: S608
 _KEYS = f"SELECT number, pseudonym, wrapped FROM {database.KEYS}"  # noqa: S608
-_DECISIONS = f"FROM {database.RECORDS} WHERE kind = '{RecordKind.INFERENCE}' AND sequence > ?"
+_FROM = f"FROM {database.RECORDS} WHERE kind = '{RecordKind.INFERENCE}'"
+_RANGE = f"SELECT COUNT(*), MIN(sequence), MAX(sequence) {_FROM}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,20 +42,34 @@ class LoggedDecision:
 
 @dataclass(frozen=True, kw_only=True)
 class DecisionRange:
-    """The decisions after a sequence number: how many, the sequence number and id of the last."""
+    """Decisions: how many, the sequence number after which they begin, and that of the last, with its id."""
 
     count: int
+    after: int
     last: int
     last_id: str
 
 
 def range_after(log: LogDatabase, after: int) -> DecisionRange | None:
     """The decisions after the sequence number `after`; None where there is none."""
-    count, last = log.connection.rows(f"SELECT COUNT(*), MAX(sequence) {_DECISIONS}", (after,))[0]
+    return _range(log, "sequence > ?", (after,))
+
+
+def range_taken(log: LogDatabase, start: str, end: str) -> DecisionRange | None:
+    """The decisions that the log took from `start` until before `end`; None where there is none.
+
+    The log's time never goes back, so they are all between the first and the last of them.
+    """
+    return _range(log, "at >= ? AND at < ?", (start, end))
+
+
+def _range(log: LogDatabase, condition: str, values: tuple[object, ...]) -> DecisionRange | None:
+    count, first, last = log.connection.rows(f"{_RANGE} AND {condition}", values)[0]
     if not count:
         return None
     query = f"SELECT id FROM {database.RECORDS} WHERE sequence = ?"  # noqa: S608
-    return DecisionRange(count=count, last=last, last_id=str(log.connection.rows(query, (last,))[0][0]))
+    last_id = str(log.connection.rows(query, (last,))[0][0])
+    return DecisionRange(count=count, after=first - 1, last=last, last_id=last_id)
 
 
 def decisions(log: LogDatabase, after: int, last: int) -> Iterator[LoggedDecision]:
@@ -70,6 +86,21 @@ def decisions(log: LogDatabase, after: int, last: int) -> Iterator[LoggedDecisio
                 yield _opened(log, row, _previous(log, row, before))
             before = row
         after = page[-1].sequence
+
+
+def sample_taken(
+    log: LogDatabase, start: str, end: str, most: int, seed: int
+) -> tuple[list[LoggedDecision], float]:
+    """At most `most` of the decisions that the log took from `start` until before `end`, in order.
+
+    They are drawn at random with the `seed`; the number is of how many decisions each is one. Only they are
+    opened. Raises as `decisions`.
+    """
+    query = f"SELECT sequence {_FROM} AND at >= ? AND at < ? ORDER BY sequence"
+    taken = [sequence for (sequence,) in log.connection.rows(query, (start, end))]
+    drawn = sorted(random.Random(seed).sample(taken, min(most, len(taken))))  # noqa: S311 - no secret
+    opened = sorted(_opened_together(log, "sequence", drawn), key=lambda decision: decision.sequence)
+    return opened, len(taken) / len(drawn) if drawn else 1.0
 
 
 def with_ids(log: LogDatabase, ids: Iterable[str]) -> Iterator[LoggedDecision]:

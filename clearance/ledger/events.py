@@ -8,6 +8,7 @@ strictly; a field that the previous version did not write is optional. Nothing h
     ├── EvidenceEvent          about the content of one version
     │   ├── ProposalEvent, VerdictEvent, ComparisonEvent, RebuildEvent
     │   └── DecisionEvent      ApprovalEvent, OverrideEvent, RejectionEvent, RevocationEvent
+    ├── PreregistrationEvent   how a model would be judged, before its test rows were scored
     ├── AttemptEvent           a model that was judged and never proposed
     ├── RefusalEvent
     ├── IntentEvent            before a change of the champion
@@ -42,6 +43,7 @@ VersionNumber = Annotated[int, Field(ge=1)]
 class EntryKind(StrEnum):
     """The kind of an entry, as the ledger stores it. Each has its class in this module."""
 
+    PREREGISTRATION = "preregistration"
     PROPOSAL = "proposal"
     VERDICT = "verdict"
     ATTEMPT = "attempt"
@@ -162,6 +164,24 @@ class ProposalEvent(EvidenceEvent):
     pushed: bool = False
     declared: tuple[str, ...] = ()
     declared_by: str | None = None
+
+
+class PreregistrationEvent(Event):
+    """How a trained model is going to be judged: recorded before the first of its test rows was scored.
+
+    `model_file` is the SHA-256 of the model's file, `policy` that of the policy's file, `as_of` the day whose
+    rules apply, `test_rows` the digest of the test rows, `seed` the one that split them.
+    """
+
+    kind = EntryKind.PREREGISTRATION
+    text = "{actor} preregistered how a model of {subject} would be judged"
+    right = "propose"
+
+    model_file: Sha256
+    policy: Sha256
+    as_of: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")]
+    test_rows: Sha256
+    seed: int
 
 
 class AttemptFacts(BaseModel):

@@ -1,4 +1,4 @@
-"""The points of the ROC, precision-recall and calibration curves, few enough to plot and to keep in git."""
+"""The points of the curves, and the scores of each group in bins: few enough to plot and to keep in git."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from sklearn import metrics
 
 from clearance.metrics import calibration, intervals
@@ -52,6 +53,30 @@ def points(
         "roc": _thinned({"false_positive_rate": false_positive, "true_positive_rate": true_positive}),
         "precision_recall": _thinned({"recall": recall[::-1], "precision": precision[::-1]}),
         **calibrated,
+    }
+
+
+SCORE_BINS = 20
+"""Bins of equal width over the scores from 0 to 1; a score on an edge is in the bin above it."""
+
+FEWEST_ROWS = 10
+"""A group with fewer rows has no distribution: it would show the scores of individuals."""
+
+
+def score_distribution(scores: Scores, protected: pd.DataFrame) -> dict[str, dict[str, list[int]]]:
+    """The rows of each group by attribute, counted in `SCORE_BINS` bins of their score.
+
+    Rows whose group is unknown count for none. Empty where a score is not in [0, 1].
+    """
+    if not bool(((scores >= 0) & (scores <= 1)).all()):
+        return {}
+    return {
+        str(attribute): {
+            str(group): np.histogram(scores[rows], SCORE_BINS, (0.0, 1.0))[0].tolist()
+            for group, rows in sorted(groups.groupby(groups).indices.items())
+            if len(rows) >= FEWEST_ROWS
+        }
+        for attribute, groups in protected.items()
     }
 
 

@@ -1,4 +1,4 @@
-"""The contributions of many rows together: how much each feature matters, in which groups, and two figures.
+"""The contributions of many rows together: how much each feature matters, in which groups, and a figure.
 
 Means only, never a single row; groups of few rows are counted but not shown. Nothing here judges.
 """
@@ -14,7 +14,6 @@ import shap
 from matplotlib.figure import Figure
 
 from clearance.documents.group_names import MISSING
-from clearance.metrics import figures
 from clearance.models import attribution
 
 FEW = 10
@@ -75,21 +74,6 @@ def group_rows(attribute: pd.Series) -> dict[str, int]:
     return {str(group): int(count) for group, count in sorted(groups.value_counts().items())}
 
 
-def draw_bar(explained: attribution.Attribution) -> Figure:
-    """The mean absolute value of each feature's contributions, the largest on top."""
-    top = importance(explained.contributions)[:SHOWN][::-1]
-    figure = Figure(figsize=(7, 1.4 + 0.3 * len(top)), layout="constrained")
-    axes = figure.add_subplot()
-    bars = axes.barh([row["feature"] for row in top], [row["mean_abs"] for row in top], color=figures.LINE)
-    axes.bar_label(bars, fmt="%.3g", padding=3)
-    axes.margins(x=0.12)
-    axes.spines["left"].set_visible(False)
-    axes.tick_params("y", length=0)
-    axes.set_xlabel(f"mean |contribution|, {explained.space}")
-    axes.set_title(f"What matters to the model ({len(explained.contributions)} test rows)")
-    return figure
-
-
 def draw_beeswarm(explained: attribution.Attribution, features: pd.DataFrame, seed: int) -> Figure:
     """One dot per row and feature: its position is the contribution, its colour the value of the feature."""
     shown = min(SHOWN, explained.contributions.shape[1])
@@ -119,7 +103,7 @@ def draw_beeswarm(explained: attribution.Attribution, features: pd.DataFrame, se
     axes.tick_params("both", labelsize=10)
     axes.set_xlabel(f"contribution to the favourable outcome, {explained.space}", fontsize=10)
     beyond = f"; {outside} of them have a dot outside the picture" if outside else ""
-    axes.set_title(f"How each feature moves the model ({len(features)} test rows{beyond})")
+    axes.set_title(f"How each feature moves the model\n({len(features)} test rows{beyond})")
     return figure
 
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from clearance import wording
 from clearance.documents.look_document import LiveFinding
 from clearance.documents.measurement import Outcome
-from clearance.monitoring import effects
-from clearance.monitoring.effects import Effect, Hypothesis
+from clearance.monitoring.figures import effects
+from clearance.monitoring.figures.effects import Effect, Hypothesis
 
 CONFIDENCE = 0.95
 """The confidence of the interval that is printed, and that a pass needs."""
@@ -159,6 +159,9 @@ def _rows_needed(hypothesis: Hypothesis, level: float) -> int | None:
     return effect.rows_needed(end, (1 - CONFIDENCE) / 2 if kept else level)
 
 
+_SMALLEST = 1e-12
+
+
 def _finding(hypothesis: Hypothesis, decision: Decision) -> LiveFinding:
     rule, effect = hypothesis.rule, hypothesis.effect
     number = _finite(_number(hypothesis))
@@ -221,13 +224,13 @@ def _because(hypothesis: Hypothesis, decision: Decision) -> str:
     if decision.outcome is Outcome.FAIL and decision.p_value is not None and decision.level is not None:
         return (
             "broken, and hardly by chance "
-            f"(p {wording.number(decision.p_value)}, at most {wording.number(decision.level)} allowed)"
+            f"({_p(decision.p_value)}, at most {wording.number(decision.level)} allowed)"
         )
     if decision.outcome is Outcome.FAIL:
         return f"broken{chance}"
     rows = wording.counted(hypothesis.effect.rows, "row")
     needed = (
-        "no number of live rows would decide it: it takes more rows in the reference, or another limit"
+        "more rows alone would not decide it: it takes a larger reference, or another limit"
         if decision.rows_needed is None
         else f"about {wording.count(decision.rows_needed)} would decide it"
     )
@@ -239,8 +242,13 @@ def _not_sure_enough(hypothesis: Hypothesis, decision: Decision) -> str:
     low, high = hypothesis.effect.interval(CONFIDENCE)
     if not hypothesis.rule.limit.excludes(low, high) or decision.p_value is None or decision.level is None:
         return ""
-    p_value, level = wording.number(decision.p_value), wording.number(decision.level)
-    return f", though beyond the limit: so many looks need more certainty (p {p_value}, at most {level})"
+    p_value, level = _p(decision.p_value), wording.number(decision.level)
+    return f", though beyond the limit: so many looks need more certainty ({p_value}, at most {level})"
+
+
+def _p(value: float) -> str:
+    """A p-value in words. One too small to print is below the smallest that means anything, never 0."""
+    return f"p < {wording.number(_SMALLEST)}" if value < _SMALLEST else f"p {wording.number(value)}"
 
 
 def _chance(hypothesis: Hypothesis, decision: Decision) -> str:

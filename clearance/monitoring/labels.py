@@ -22,10 +22,11 @@ from clearance import params, paths
 from clearance.inference_log import InferenceLog
 from clearance.inference_log.reading import LoggedDecision
 from clearance.inference_log.records import FAVOURABLE
-from clearance.monitoring import counting, database, faults, run, store, sums
+from clearance.monitoring import faults, run
+from clearance.monitoring.counting import database, decision_counts, store, sums
+from clearance.monitoring.counting.store import VersionHour
+from clearance.monitoring.counting.window_counts import Groups, WindowCounts
 from clearance.monitoring.run import Monitor
-from clearance.monitoring.store import VersionHour
-from clearance.monitoring.window_counts import Groups, WindowCounts
 
 KEPT = dt.timedelta(days=2 * 366)
 """How long after a decision its label may be added or corrected."""
@@ -183,7 +184,9 @@ def add(monitor: Monitor, log: InferenceLog, path: Path) -> LabelsAdded:
     own = [decision for decision in decisions if run.is_own(monitor, decision)]
     pairs = matched(given, own)
     fresh = {
-        row: decision for row, decision in pairs.items() if counting.hour_of(decision) >= monitor.now - KEPT
+        row: decision
+        for row, decision in pairs.items()
+        if decision_counts.hour_of(decision) >= monitor.now - KEPT
     }
     first = _one_each(path, given, fresh)
     before, outcome = _put(monitor, [(label, fresh[label.row]) for label in first.values()]), Counter[str]()
@@ -243,7 +246,7 @@ def _of(labelled: Mapping[Any, int]) -> WindowCounts:
 
 def _hour(monitor: Monitor, decision: LoggedDecision) -> VersionHour:
     version = monitor.version(decision.model.version)
-    hour = counting.hour_of(decision)
+    hour = decision_counts.hour_of(decision)
     return VersionHour(version=version.version, content=version.content, hour=hour)
 
 
@@ -253,6 +256,6 @@ def _cell(monitor: Monitor, decision: LoggedDecision) -> tuple[Groups, int, int]
     if inference is None:
         raise ValueError("a decision whose content was erased has no cell")
     score = np.array([np.nan if inference.score is None else inference.score])
-    at = 0 if version.baseline is None else int(counting.score_places(version.baseline, score)[0])
+    at = 0 if version.baseline is None else int(decision_counts.score_places(version.baseline, score)[0])
     groups = monitor.groups(inference.subject, inference.time)
     return groups, at, int(inference.decision == FAVOURABLE)

@@ -23,14 +23,17 @@ from clearance import wording
 from clearance.documents.baseline_document import BaselineDocument
 from clearance.documents.look_document import LiveFinding, Look
 from clearance.documents.measurement import Outcome
-from clearance.monitoring import fairness, judgement, labels_in, largest_change, measure, sums, windows
-from clearance.monitoring.estimated import Labelled
+from clearance.monitoring import judgement, measure
+from clearance.monitoring.counting import sums, windows
+from clearance.monitoring.counting.store import CountedDay, VersionKey
+from clearance.monitoring.counting.window_counts import WindowCounts
+from clearance.monitoring.counting.windows import HOUR, Span
+from clearance.monitoring.figures import fairness, label_coverage, largest_change
+from clearance.monitoring.figures.estimated_performance import Labelled
 from clearance.monitoring.measure import LiveEvidence
 from clearance.monitoring.season import References
-from clearance.monitoring.store import CountedDay, VersionKey
 from clearance.monitoring.watched_version import JudgingPolicy
-from clearance.monitoring.window_counts import WindowCounts
-from clearance.monitoring.windows import HOUR, Span
+from clearance.monitoring.window_rows import WindowRows
 from clearance.policy import alarm_budget
 from clearance.policy import judgement as policy_judgement
 from clearance.policy.monitoring_terms import LiveRule, MonitoringTerms
@@ -40,6 +43,9 @@ Basis = Literal["empty", "decisions", "labels", "unlabelled"]
 GRACE = HOUR
 """How long after its end a window is judged: what was decided in its last moments is on record by then."""
 
+WEEK = dt.timedelta(days=7)
+UNUSUAL_HOURS = 3
+"""A gap is mentioned where so many of its hours, or half of them, are not quiet by habit."""
 _UNLIKELY = 1e-3
 """A gap without decisions is mentioned when it would come in fewer such windows, at their mean rate."""
 
@@ -72,13 +78,16 @@ class CountedWindow:
     """A window with its counts, and the hours in which there were decisions.
 
     `labelled` are the labelled decisions of the version until its end, groups left out; None where they are
-    those of the window.
+    those of the window. `rows` are a sample of its decisions beside reference rows, or why there is none.
+    `before` are the hours of the week before in which there were decisions; None: not known.
     """
 
     span: Span
     counts: WindowCounts
     hours: tuple[dt.datetime, ...]
+    before: frozenset[dt.datetime] | None = None
     labelled: Labelled | None = None
+    rows: WindowRows | str | None = None
 
 
 def spans(watched: Watched, terms: MonitoringTerms, now: dt.datetime) -> list[Span]:
@@ -108,7 +117,7 @@ def due_bases(
     if "decisions" not in made:
         yield "decisions"
     if "labels" not in made and _labels_expected(window.span, terms, now):
-        if labels_in.coverage(window.counts).are_in(terms.label_share):
+        if label_coverage.coverage(window.counts).are_in(terms.label_share):
             yield "labels"
         elif "unlabelled" not in made:
             yield "unlabelled"
@@ -130,8 +139,13 @@ def label_share(counts: WindowCounts) -> float:
     return sum(counts.labelled.values()) / counts.rows if counts.rows else 0.0
 
 
-def counted(span: Span, by_day: Mapping[dt.date, CountedDay], watched: Watched) -> CountedWindow:
-    """The window's counts from those of its days."""
+def counted(
+    span: Span,
+    by_day: Mapping[dt.date, CountedDay],
+    watched: Watched,
+    every_hour: Sequence[dt.datetime] | None = None,
+) -> CountedWindow:
+    """The window's counts from those of its days; `every_hour` are all, in order, in which it decided."""
     inside = {day: by_day[day] for day in span.days if day in by_day}
     baseline = watched.baseline
     cells = {} if baseline is None else {name: it.bins.size for name, it in baseline.features.items()}
@@ -146,7 +160,13 @@ def counted(span: Span, by_day: Mapping[dt.date, CountedDay], watched: Watched) 
             quiet_hours=_hours_in_service(span, watched) - len(busy),
         ),
         hours=busy,
+        before=None if every_hour is None else _week_before(span, every_hour),
     )
+
+
+def _week_before(span: Span, hours: Sequence[dt.datetime]) -> frozenset[dt.datetime]:
+    first = bisect.bisect_left(hours, span.start - WEEK)
+    return frozenset(hours[first : bisect.bisect_left(hours, span.start)])
 
 
 def with_labels(
@@ -213,6 +233,7 @@ def _findings(
         baseline=baseline,
         terms=terms,
         labelled=window.labelled,
+        rows=window.rows,
         references=watched.references(terms),
     )
     hypotheses = measure.hypotheses(rules, evidence)
@@ -282,18 +303,31 @@ def _notes(watched: Watched, terms: MonitoringTerms, window: CountedWindow, basi
 
 
 def longest_gap(watched: Watched, window: CountedWindow) -> tuple[dt.datetime, int] | None:
-    """The longest run of hours without decisions, where chance hardly gives one; None where it may.
+    """The longest run of hours without decisions that neither chance nor habit gives; None: there is none.
 
-    At the mean rate of the window's other hours: it knows no night, so it is a note and never a failure.
+    By chance, at the mean rate of the window's other hours. By habit, most of its hours are ones without a
+    decision on one of the seven days before: a night is mentioned once. It is a note and never a failure.
     """
     start = max(window.span.start, watched.since)
     end = window.span.end if watched.until is None else min(window.span.end, watched.until + HOUR)
     edges = [start - HOUR, *window.hours, end]
     gaps = [(later - before) // HOUR - 1 for before, later in pairwise(edges)]
-    hours = max(gaps, default=0)
-    if hours < 1 or not window.hours:
+    if not window.hours:
         return None
     rate = window.counts.rows / len(window.hours)
-    if len(window.hours) * math.exp(-rate * hours) >= _UNLIKELY:
-        return None
-    return edges[gaps.index(hours)] + HOUR, hours
+    known = (window.before or frozenset()) | set(window.hours)
+    for hours, place in sorted(zip(gaps, range(len(gaps)), strict=True), key=lambda gap: (-gap[0], gap[1])):
+        if hours < 1 or len(window.hours) * math.exp(-rate * hours) >= _UNLIKELY:
+            return None
+        first = edges[place] + HOUR
+        gap = [first + number * HOUR for number in range(hours)]
+        unusual = sum(not _is_quiet_by_habit(hour, known, watched.since) for hour in gap)
+        if window.before is None or unusual >= min(UNUSUAL_HOURS, hours / 2):
+            return first, hours
+    return None
+
+
+def _is_quiet_by_habit(hour: dt.datetime, known: Collection[dt.datetime], since: dt.datetime) -> bool:
+    """Whether on one of the seven days before nothing was decided in this hour, since the version decides."""
+    earlier = (hour - dt.timedelta(days=days) for days in range(1, 8))
+    return any(before >= since and before not in known for before in earlier)

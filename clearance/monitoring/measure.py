@@ -7,21 +7,27 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from clearance import wording
 from clearance.documents.baseline_document import BaselineDocument, FeatureBins, FeatureReference
 from clearance.documents.look_document import Window
 from clearance.inference_log.records import FAVOURABLE, UNFAVOURABLE
-from clearance.monitoring import bins, figures, season
-from clearance.monitoring.data_quality import ExactCount, UnitFactor
-from clearance.monitoring.effects import Effect, Hypothesis
-from clearance.monitoring.estimated import Labelled
+from clearance.monitoring import season
+from clearance.monitoring.counting import bins
+from clearance.monitoring.counting.window_counts import Counts, WindowCounts
+from clearance.monitoring.figures import rule_effects
+from clearance.monitoring.figures.data_quality import ExactCount, UnitFactor
+from clearance.monitoring.figures.effects import Effect, Hypothesis
+from clearance.monitoring.figures.estimated_performance import Labelled
+from clearance.monitoring.figures.estimates import Undefined
 from clearance.monitoring.statistics import distribution, normal, rates
-from clearance.monitoring.window_counts import Counts, WindowCounts
+from clearance.monitoring.window_rows import WindowRows
 from clearance.policy.monitoring_terms import LiveRule, MonitoringTerms
 
+ALL_FEATURES = "drift.all_features"
 SCORE, DECISION = "score", "decision"
 """The subjects of drift beside the features."""
 
@@ -31,6 +37,7 @@ class LiveEvidence:
     """What a look reads: the counts of a window, the version's baseline, and the policy's terms.
 
     `labelled` are the labelled decisions that estimates are checked against; None: those of the window.
+    `rows` are a sample of its decisions beside reference rows, or why there is none; None: nobody asked.
     `references` keep what features are compared with, for many windows.
     """
 
@@ -39,6 +46,7 @@ class LiveEvidence:
     baseline: BaselineDocument
     terms: MonitoringTerms
     labelled: Labelled | None = None
+    rows: WindowRows | str | None = None
     references: season.References | None = None
 
 
@@ -49,7 +57,7 @@ def rules_in_force(terms: MonitoringTerms, day: dt.date, *, labels: bool) -> tup
 
 def estimates(terms: MonitoringTerms) -> bool:
     """Whether a rule reads an estimate of performance, which labels of earlier windows check."""
-    return any(rule.metric.startswith(figures.ESTIMATED) for rule in terms.rules)
+    return any(rule.metric.startswith(rule_effects.ESTIMATED) for rule in terms.rules)
 
 
 def hypotheses(rules: Sequence[LiveRule], evidence: LiveEvidence) -> tuple[Hypothesis, ...]:
@@ -71,15 +79,30 @@ def _effects(rule: LiveRule, evidence: LiveEvidence) -> Iterator[tuple[str | Non
         for name in _named_features(rule, baseline):
             if name not in baseline.features or baseline.features[name].bins.kind == "number":
                 yield name, _unit_factor(name, counts, baseline)
-    elif figures.reads(rule.metric):
-        yield from figures.effects_of(rule, counts, baseline, evidence.terms, evidence.labelled)
+    elif rule.metric == ALL_FEATURES:
+        yield None, _all_features(evidence)
+    elif rule_effects.reads(rule.metric):
+        yield from rule_effects.effects_of(rule, counts, baseline, evidence.terms, evidence.labelled)
     else:
-        yield None, normal.undefined(_NOT_FROM_COUNTS, counts.rows)
+        raise ValueError(f"no effect is read for {rule.metric}")
 
 
-_NOT_FROM_COUNTS = (
-    "it needs whole rows, and the monitor keeps none; `python -m tasks.monitor` compares two files"
-)
+def needs_rows(rules: Sequence[LiveRule]) -> bool:
+    """Whether one of the rules is read from whole rows, which counts do not have."""
+    return any(rule.metric == ALL_FEATURES for rule in rules)
+
+
+def _all_features(evidence: LiveEvidence) -> Effect:
+    rows, decided = evidence.rows, evidence.counts.rows
+    if rows is None or isinstance(rows, str):
+        return normal.undefined(rows or "no rows were read for it", decided)
+    from clearance.monitoring.figures import all_features  # imports scikit-learn
+
+    effect = all_features.measure(rows.live, rows.reference)
+    if isinstance(effect, Undefined) or rows.decided <= len(rows.live):
+        return effect
+    part = f"from a random {wording.counted(len(rows.live), 'decision')} of {wording.count(rows.decided)}"
+    return replace(effect, assumption=f"{part}; {effect.assumption}")
 
 
 def _schema_violations(counts: WindowCounts, _baseline: BaselineDocument) -> Effect:

@@ -25,7 +25,7 @@ from clearance.documents import monitoring_catalogue
 from clearance.documents.look_document import LiveFinding, Look
 from clearance.documents.measurement import Outcome
 from clearance.policy.monitoring_terms import LiveRule, MonitoringTerms
-from clearance.reporting import trends
+from clearance.reporting.monitoring import trends
 
 logger = logging.getLogger(__name__)
 

@@ -16,18 +16,19 @@ import sqlalchemy as sa
 from clearance import files, wording
 from clearance.documents.look_document import Look
 from clearance.ledger import Entry
-from clearance.monitoring import alerts, database, faults, looking, store, sums
+from clearance.monitoring import alerts, faults, looking
 from clearance.monitoring import metrics as monitor_metrics
 from clearance.monitoring.alerts.alert import Alert, IntentKind, State
 from clearance.monitoring.alerts.store import Stored
+from clearance.monitoring.counting import database, store, sums
+from clearance.monitoring.counting.store import VersionKey
 from clearance.monitoring.metrics import Incidents, OpenAlert, Watch
 from clearance.monitoring.run import MonitorRun
-from clearance.monitoring.store import VersionKey
 from clearance.policy.monitoring_terms import MonitoringTerms
 from clearance.promotion import incidents, restrictions, session
 from clearance.promotion.incidents import Incident
-from clearance.reporting import monitoring_page, trends
-from clearance.reporting.monitoring_page import AlertLine, IncidentLine, Monitored
+from clearance.reporting.monitoring import monitoring_page, trends
+from clearance.reporting.monitoring.monitoring_page import AlertLine, IncidentLine, Monitored
 
 DAYS = 366
 """How many days before the newest look the page goes back."""

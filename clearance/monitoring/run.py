@@ -11,13 +11,14 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import pandas as pd
 import sqlalchemy as sa
 
 from clearance import feature_store, files, params, paths, registry, wording
@@ -27,22 +28,14 @@ from clearance.feature_store import FeatureSettings
 from clearance.inference_log import InferenceLog
 from clearance.inference_log.reading import LoggedDecision
 from clearance.ledger import times
-from clearance.monitoring import (
-    alerts,
-    counting,
-    database,
-    faults,
-    looking,
-    measure,
-    store,
-    watched_version,
-    windows,
-)
-from clearance.monitoring.counting import Decided, Seen
+from clearance.monitoring import alerts, faults, looking, measure, watched_version, window_rows
+from clearance.monitoring.counting import database, decision_counts, store, windows
+from clearance.monitoring.counting.decision_counts import Decided, Seen
+from clearance.monitoring.counting.store import VersionHour, VersionKey
+from clearance.monitoring.counting.window_counts import Groups, WindowCounts
 from clearance.monitoring.looking import CountedWindow, Watched
-from clearance.monitoring.store import VersionHour, VersionKey
 from clearance.monitoring.watched_version import JudgingPolicy, WatchedVersion
-from clearance.monitoring.window_counts import Groups, WindowCounts
+from clearance.monitoring.window_rows import WindowRows
 from clearance.policy import judgement, policy_file
 from clearance.policy.monitoring_terms import MonitoringTerms
 from clearance.promotion import inference_trail, monitoring_policy, session, version_record
@@ -61,11 +54,21 @@ LATE = dt.timedelta(days=1)
 
 
 @dataclass(frozen=True, kw_only=True)
+class Pending:
+    """How many decisions since `since` are in no window that is over; they are judged from `due` on."""
+
+    decisions: int
+    since: dt.datetime
+    due: dt.datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class MonitorRun:
     """What a run did: decisions it counted, looks it made or was asked to show, what was odd, what followed.
 
     `outcome` is the worst of the looks; not evaluated where there is none. `newest` is the version that
-    decides or decided last, and `terms` how its policy, or the one that was asked for, has it watched.
+    decides or decided last, `terms` say how its policy, or the one that was asked for, has it watched, and
+    `pending` are its decisions that no look has seen yet.
     """
 
     model: str
@@ -75,6 +78,7 @@ class MonitorRun:
     newest: VersionKey
     terms: MonitoringTerms | None
     consequences: tuple[str, ...] = ()
+    pending: Pending | None = None
 
     @property
     def outcome(self) -> Outcome:
@@ -86,7 +90,10 @@ class MonitorRun:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Monitor:
-    """What a run works with. Versions are loaded and verified once; `seen` are inputs that it counted."""
+    """What a run works with. Versions are loaded and verified once; `seen` are inputs that it counted.
+
+    `rows` reads a sample of a window from the log.
+    """
 
     name: str
     acting: LedgerSession
@@ -94,6 +101,7 @@ class Monitor:
     engine: sa.Engine
     groups: Callable[[str | None, dt.datetime], Groups]
     now: dt.datetime
+    rows: Callable[[WatchedVersion, CountedWindow], WindowRows | str]
     versions: dict[int, WatchedVersion] = field(default_factory=dict)
     seen: dict[int, Seen] = field(default_factory=dict)
 
@@ -139,8 +147,10 @@ def run(
         count, notes = count_new(monitor, log)
         looks, remarks = look(monitor, request)
         terms = {number: version.judging.policy.monitoring for number, version in monitor.versions.items()}
-        newest = watched(monitor)[-1].key
+        target = watched(monitor)[-1]
+        newest = target.key
         judging = _given(request) or monitor.version(newest.version).judging
+        waiting = pending(monitor, target, judging.policy.monitoring)
     consequences = react(root, monitor, terms) if request.policy is None else []
     return MonitorRun(
         model=monitor.name,
@@ -150,6 +160,7 @@ def run(
         newest=newest,
         terms=judging.policy.monitoring,
         consequences=tuple(consequences),
+        pending=waiting,
     )
 
 
@@ -200,6 +211,7 @@ def opened(
                 engine=engine,
                 groups=groups,
                 now=clock(),
+                rows=_sampling(root, log, acting.acting.person.identity),
             ),
             log,
         )
@@ -226,9 +238,29 @@ def _grouping(opened: feature_store.Store) -> Callable[[str | None, dt.datetime]
         known: Mapping[str, str | None] = {}
         if entity is not None:
             known = opened.protected(entity, at)
-        return counting.grouped(known, opened.attributes)
+        return decision_counts.grouped(known, opened.attributes)
 
     return groups
+
+
+def _sampling(
+    root: Path, log: InferenceLog, reader: str
+) -> Callable[[WatchedVersion, CountedWindow], WindowRows | str]:
+    """Reads a sample of a window beside the reference rows, which are kept for the next window."""
+    references: dict[int, pd.DataFrame | str] = {}
+
+    def rows(version: WatchedVersion, window: CountedWindow) -> WindowRows | str:
+        if version.version not in references:
+            references[version.version] = window_rows.reference(root, version)
+        reference = references[version.version]
+        if isinstance(reference, str):
+            return reference
+        live = window_rows.draw(log, version, window.span, window.counts.rows, reader)
+        if isinstance(live, str):
+            return live
+        return WindowRows(live=live, reference=reference, decided=window.counts.rows)
+
+    return rows
 
 
 # Counting
@@ -266,7 +298,7 @@ def count_batch(
         elif not is_own(monitor, decision):
             odd["name a version by another evidence digest than it has; they are not counted"] += 1
         else:
-            hour = counting.hour_of(decision)
+            hour = decision_counts.hour_of(decision)
             if hour != windows.hour_of(decision.inference.time):
                 odd["state a time that cannot be; they count when the log took them"] += 1
             elif windows.hour_of(times.parse(decision.at)) - hour > LATE:
@@ -277,7 +309,7 @@ def count_batch(
     return {
         VersionHour(version=number, content=monitor.version(number).content, hour=hour): part
         for number, decided in of_version.items()
-        for hour, part in counting.count(
+        for hour, part in decision_counts.count(
             monitor.version(number), decided, monitor.seen.setdefault(number, {})
         ).items()
     }
@@ -312,6 +344,21 @@ def look(monitor: Monitor, request: Request) -> tuple[list[Look], list[str]]:
         return new or _latest(monitor, targets[-1]), notes
     stored = [entry.look for entry in store.looks(monitor.engine, monitor.name)]
     return [stored_look for stored_look in stored if _is_asked(stored_look, request)], notes
+
+
+def pending(monitor: Monitor, target: Watched, terms: MonitoringTerms | None) -> Pending | None:
+    """The decisions of a version in its shortest window that is not over; None where there are none."""
+    if terms is None:
+        return None
+    zone = ZoneInfo(terms.timezone)
+    period = min(terms.looks, key=("day", "week", "month").index)
+    current = windows.span(period, windows.day_of(windows.hour_of(monitor.now - looking.GRACE), zone), zone)
+    day_of = partial(windows.day_of, zone=zone)
+    days = store.days(monitor.engine, target.key, current.start, monitor.now + LATE, day_of)
+    decisions = sum(day.counts.rows for day in days.values())
+    if not decisions:
+        return None
+    return Pending(decisions=decisions, since=current.start, due=current.end + looking.GRACE)
 
 
 def watched(monitor: Monitor) -> list[Watched]:
@@ -361,10 +408,22 @@ def _new_looks(
     ]
     looks = []
     for _, _, window, basis in sorted(steps, key=itemgetter(0, 1)):
-        result = looking.look(target, judging, window, basis)
+        result = looking.look(target, judging, _with_rows(monitor, target, judging, window, basis), basis)
         if store.save_look(monitor.engine, result, monitor.now) is not None:
             looks.append(result)
     return looks
+
+
+def _with_rows(
+    monitor: Monitor, target: Watched, judging: JudgingPolicy, window: CountedWindow, basis: looking.Basis
+) -> CountedWindow:
+    """The window with a sample of its rows, where a rule in force is read from rows."""
+    terms = judging.policy.monitoring
+    if terms is None or basis != "decisions" or target.baseline is None:
+        return window
+    if not measure.needs_rows(measure.rules_in_force(terms, window.span.day, labels=False)):
+        return window
+    return replace(window, rows=monitor.rows(monitor.version(target.key.version), window))
 
 
 def _key(span: windows.Span) -> tuple[str, str]:
@@ -388,7 +447,8 @@ def _counted(
     end = max(span.end for span in spans)
     day_of = partial(windows.day_of, zone=ZoneInfo(terms.timezone))
     days = store.days(monitor.engine, target.key, start, end, day_of)
-    yield from looking.with_labels((looking.counted(span, days, target) for span in spans), days)
+    busy = store.busy_hours(monitor.engine, target.key)
+    yield from looking.with_labels((looking.counted(span, days, target, busy) for span in spans), days)
 
 
 def _again(
@@ -407,7 +467,8 @@ def _again(
         ]
         for window in _counted(monitor, target, spans, terms):
             for basis in looking.due_bases(window, (), terms, monitor.now):
-                looks.append(looking.look(target, judging, window, basis))
+                shown = _with_rows(monitor, target, judging, window, basis)
+                looks.append(looking.look(target, judging, shown, basis))
     return looks, ["judged again under another policy: nothing is stored"]
 
 

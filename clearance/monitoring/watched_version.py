@@ -16,6 +16,7 @@ from clearance.data.input_checks import InputChecks
 from clearance.documents.baseline_document import BaselineDocument
 from clearance.documents.evidence_document import BlockedDocument
 from clearance.documents.reasons_document import ReasonsDocument
+from clearance.documents.split_document import SplitDocument
 from clearance.documents.training_document import ModelInput, TrainingDocument
 from clearance.errors import ConfigurationError
 from clearance.models import model_file, row_plan, scoring
@@ -27,6 +28,7 @@ from clearance.promotion.candidate import VerifiedCandidate
 from clearance.promotion.session import ReadOnlySession
 from clearance.reasons import contributions
 from clearance.reasons.contributions import Explainer
+from clearance.versioning import dvc_lock
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,12 +39,21 @@ class JudgingPolicy:
     sha256: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class PreparedTables:
+    """The tables that the version learnt from: what was recorded of them, and the name that DVC gave them."""
+
+    document: SplitDocument
+    name: str
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class WatchedVersion:
     """A verified version. `content` is its evidence's digest.
 
     `baseline` is None for a version that was made before baselines were: `unwatched` says so. `plan` and
-    `explainer` are None where contributions are not known exactly. `checks` are the blocking column rules.
+    `explainer` are None where contributions are not known exactly; `prepared`: where nothing was prepared.
+    `checks` are the blocking column rules.
     """
 
     model: str
@@ -59,6 +70,7 @@ class WatchedVersion:
     plan: row_plan.RowPlan | None
     explainer: Explainer | None
     checks: InputChecks
+    prepared: PreparedTables | None = None
 
 
 def load(reader: ReadOnlySession, server: registry.MlflowServer, name: str, version: int) -> WatchedVersion:
@@ -101,7 +113,18 @@ def _load(verified: VerifiedCandidate, name: str, version: int) -> WatchedVersio
         plan=plan,
         explainer=explainer,
         checks=input_checks.of(training.inputs, blocking),
+        prepared=_prepared(folder, verified.bundle.evidence.lock),
     )
+
+
+def _prepared(folder: Path, lock: str) -> PreparedTables | None:
+    """The tables by the signed evidence."""
+    document = SplitDocument.read(folder)
+    stages = dvc_lock.parse(lock).stages.values()
+    names = [out.md5 for stage in stages for out in stage.outs if out.path == paths.PREPARED.as_posix()]
+    if isinstance(document, BlockedDocument) or not names:
+        return None
+    return PreparedTables(document=document, name=names[0])
 
 
 def _baseline(folder: Path, model_sha256: str) -> tuple[BaselineDocument | None, str | None]:

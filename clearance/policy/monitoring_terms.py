@@ -115,11 +115,14 @@ class MaintenanceWindow(Section):
 class RetrainingTerms(Section):
     """What a failed rule with `retrain: true` sets off: a run of the pipeline, which judges as always.
 
-    At most one in `cool_down_days`, and `most_a_year`. It trains on what the source holds then.
+    At most one in `cool_down_days`, and `most_a_year`; a run that makes no new model counts as none. It
+    trains on what the source holds then. With `window_share` it waits until the source has labels of this
+    share of those whom the failed windows decided on, by `data.entity` or else `data.row_key`.
     """
 
     cool_down_days: int = Field(default=14, ge=1, le=366)
     most_a_year: int = Field(default=6, ge=0, le=366)
+    window_share: Annotated[float, Field(gt=0, le=1)] | None = None
 
 
 class ReportDeadline(Dated):

@@ -154,8 +154,9 @@ class PromotionTerms(Section):
     same. `uncommitted` allows a model whose code no commit holds. `authors_listed` requires every author to
     be in the roles file; otherwise authors could approve their own work under another name.
     `contract_pinned` requires the list of authorised policies to pin the model's data contract; a
-    demonstration never requires it. `lapsed` says what a release does when an override of the champion has
-    ended or an approval of it was withdrawn: refuse to call it well, warn, or retire the champion.
+    demonstration never requires it. `preregistered` requires the ledger to show that policy, test rows and
+    seed were set before the result was known. `lapsed` says what a release does when an override of the
+    champion has ended or an approval of it was withdrawn: refuse to call it well, warn, or retire it.
     """
 
     approvals: dict[Text, dict[Text, Annotated[int, Field(ge=1)]]] = Field(min_length=1)
@@ -166,6 +167,7 @@ class PromotionTerms(Section):
     authors_listed: bool = True
     lapsed: Literal["refuse", "warn", "retire"] = "refuse"
     contract_pinned: bool = True
+    preregistered: bool = False
 
     @model_validator(mode="after")
     def _knows_tiers(self) -> Self:

@@ -119,15 +119,17 @@ def affected(
     """
     faults.ensure_reason(reason)
     session.demand(Right.READ, name, "read recorded decisions")
-    first, until = times.stamp(incident.decisions_from), incident.decisions_until
-    end = times.stamp(_EVER if until is None else until)
     wanted = (name, incident.version, incident.content)
-    reader = session.acting.person.identity
+    taken = log.decisions_taken(
+        start=incident.decisions_from,
+        end=_EVER if incident.decisions_until is None else incident.decisions_until,
+        reader=session.acting.person.identity,
+        reason=f"incident {incident.number}: {reason}",
+    )
     return [
         (decision.id, decision.at)
-        for decision in log.decisions(after=0, reader=reader, reason=f"incident {incident.number}: {reason}")
+        for decision in taken
         if (decision.model.name, decision.model.version, decision.model.digest) == wanted
-        and first <= decision.at < end
     ]
 
 

@@ -69,8 +69,9 @@ class JudgedCase:
     `compared` (the comparison with the champion speaks against it), `unlisted` (no commit holds what is
     authorised, and the policy minds), `contract` (compliance did not agree to its data contract),
     `unreadable` (an objection that may be about it was erased against the rules), `unreasoned` (its denials
-    cannot be reasoned as the policy asks), `undocumented` (its card has a gap where the policy allows none).
-    `tier` is one that the policy does not know.
+    cannot be reasoned as the policy asks), `not_preregistered` (nothing shows that its bar was set before its
+    result, and the policy minds), `undocumented` (its card has a gap where the policy allows none). `tier` is
+    one that the policy does not know.
     """
 
     verdict: VerdictDocument
@@ -89,6 +90,7 @@ class JudgedCase:
     unreadable: str | None = None
     contract: str | None = None
     unreasoned: str | None = None
+    not_preregistered: str | None = None
     undocumented: str | None = None
 
     @property
@@ -186,7 +188,7 @@ def _judgement(case: JudgedCase) -> str | None:
     if today.outcome not in promotion.when:
         word = headline.VERDICTS[today.outcome].lower()
         return f"Judged again on {case.day.isoformat()}: {word}; {'; '.join(today.reasons)}."
-    return case.compared
+    return case.compared or case.not_preregistered
 
 
 def _named(copy: Version, candidate: Version) -> str:

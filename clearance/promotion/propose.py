@@ -28,7 +28,7 @@ from clearance.promotion.session import LedgerSession
 from clearance.registry import run_record
 from clearance.trust import dsse, evidence_bundle
 from clearance.trust.roles import Right
-from clearance.versioning import git, lineage
+from clearance.versioning import git, pipeline_state
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class CandidateRelease:
 
     session: LedgerSession
     settings: params.Params
-    verified: lineage.Lineage
+    verified: pipeline_state.PipelineState
     server: registry.MlflowServer
     tracked: registry.TrackedRun
     described: registry.ModelDescription
@@ -185,7 +185,7 @@ class CandidateRelease:
                 text=(root / policy.file).read_text(encoding="utf-8"),
                 as_of=policy.as_of,
                 outcome=str(self.verdict.verdict),
-                sha256=self.verified.outs[lineage.VERDICT],
+                sha256=self.verified.outs[pipeline_state.VERDICT],
             ),
             outs=dict(self.verified.outs),
             deps=dict(self.verified.deps),

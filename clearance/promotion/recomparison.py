@@ -14,7 +14,7 @@ from clearance.promotion import candidate, faults, review
 from clearance.promotion.review import Review
 from clearance.promotion.session import ReadOnlySession
 from clearance.trust.evidence_bundle import Bundle
-from clearance.versioning import dvc_lock, dvc_objects, git, lineage
+from clearance.versioning import dvc_lock, dvc_objects, git, pipeline_state
 
 _TABLES = tuple(path.as_posix() for path in (paths.PREPARED, paths.SCORED, paths.ORIGIN))
 _NUMBERS = 1e-6
@@ -68,7 +68,7 @@ def signed_digests(bundle: Bundle) -> registry.SignedDigests:
     )
 
 
-def _restore(root: Path, bundle: Bundle, folder: Path) -> lineage.Lineage:
+def _restore(root: Path, bundle: Bundle, folder: Path) -> pipeline_state.PipelineState:
     """The version's documents, tables and scores below `folder`, each with its signed digest."""
     evidence = bundle.evidence
     locked = dvc_lock.parse(evidence.lock).outs
@@ -84,7 +84,7 @@ def _restore(root: Path, bundle: Bundle, folder: Path) -> lineage.Lineage:
     files.write_text(folder / paths.PARAMS, evidence.params)
     files.write_text(folder / evidence.judged.file, evidence.judged.text)
     _copy_trusted_types(root, bundle, folder)
-    return lineage.Lineage(
+    return pipeline_state.PipelineState(
         root=folder,
         fingerprint=evidence.fingerprint,
         outs={path: evidence.outs[path] for path in needed},

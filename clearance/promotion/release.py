@@ -35,7 +35,7 @@ from clearance.promotion.session import LedgerSession, open_session
 from clearance.registry import run_record
 from clearance.reporting import attempt_notice, test_set_notice
 from clearance.trust.roles import Right
-from clearance.versioning import dvc_remote, executions, git, lineage, visibility
+from clearance.versioning import dvc_remote, executions, git, pipeline_state, visibility
 
 EPHEMERAL = ("CI", "CLEARANCE_EPHEMERAL")
 """Variables that say that this machine does not last."""
@@ -120,7 +120,7 @@ def release(root: Path, day: dt.date) -> dict[str, Any]:
     this person may not release, UnavailableError when MLflow or the remote does not answer.
     """
     settings = params.load(root / paths.PARAMS)
-    verified = lineage.verify(root)
+    verified = pipeline_state.verify(root)
     described = registry.describe_model(verified)
     home = git.checkout_of(root)
     assessment = assess(settings, home, root, day, has_model=described is not None)
@@ -152,7 +152,7 @@ def release(root: Path, day: dt.date) -> dict[str, Any]:
         attempts.record_tracked(session, server, settings.name, verified.fingerprint, terms)
         with session.recording_refusal("release", settings.name, fingerprint=verified.fingerprint):
             visibility.ensure_visible(home)
-            executions.ensure_executed(root, lineage.locked(root))
+            executions.ensure_executed(root, pipeline_state.locked(root))
             version = candidate.register()
             pushed = bool(remote) and (not case.failed or candidate.is_overridden(version))
             if pushed:

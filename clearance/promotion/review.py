@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from clearance import files, ledger, params, paths, registry, yaml
+from clearance import files, ledger, params, paths, registry, wording, yaml
 from clearance.documents.card_document import CardDocument
 from clearance.documents.measurement import Outcome
 from clearance.documents.reasons_document import ReasonsDocument
@@ -27,6 +27,7 @@ from clearance.promotion import (
     candidate,
     faults,
     next_step,
+    preregistration,
     rebuilds,
     version_record,
 )
@@ -313,6 +314,7 @@ def _concluded(
     case = replace(
         case,
         compared=_comparison_obstacle(record, authority.policy, case.day),
+        not_preregistered=_not_preregistered(record, verified.bundle, authority.policy),
         contradicted=rebuilds.contradiction(rebuilt),
         unrebuilt=rebuilds.lacking(rebuilt, record.version) if authority.demands_rebuild else None,
         unreadable="; ".join(map(_describe_unreadable, record.unreadable)) or None,
@@ -500,6 +502,26 @@ def _comparison_obstacle(record: VersionRecord, policy: schema.Policy | None, da
         return None
     outcome = str(comparison.outcome).replace("_", " ")
     return f"Compared with the champion: {outcome}; {'; '.join(comparison.reasons)}."
+
+
+def _not_preregistered(
+    record: VersionRecord, bundle: evidence_bundle.Bundle, policy: schema.Policy | None
+) -> str | None:
+    """Why the bar does not count as set before the result, where the policy requires that; else None."""
+    if policy is None or not policy.promotion.preregistered:
+        return None
+    bar = preregistration.of_version(
+        record.entries,
+        record.version,
+        frozenset(bundle.files.values()),
+        files.sha256_text(bundle.evidence.judged.text),
+    )
+    if bar.is_before_result:
+        return None
+    return (
+        f"{wording.sentence(str(bar))} The policy requires that the ledger shows it to be set before: train "
+        "another model with `clearance run`."
+    )
 
 
 def rejections(session: ReadOnlySession, verified: VerifiedCandidate, record: VersionRecord) -> list[str]:

@@ -15,7 +15,7 @@ from typing import Any
 from clearance import environment, files, params, paths
 from clearance.documents.release_receipt import ReleaseReceipt
 from clearance.errors import ClearanceError
-from clearance.versioning import git, lineage
+from clearance.versioning import git, pipeline_state
 
 _NOTE = paths.STATE / "unchanged.json"
 _READ_BY_RELEASE = (paths.POLICIES, Path(".dvc/config"), Path(".dvc/config.local"), paths.TRUST_ROOT)
@@ -66,7 +66,7 @@ def holds(root: Path, day: dt.date, variables: Mapping[str, str]) -> bool:
         return (
             note is not None
             and note["state"] == _state(root, day, variables)
-            and note["fingerprint"] == lineage.verify(root).fingerprint
+            and note["fingerprint"] == pipeline_state.verify(root).fingerprint
         )
     except (ClearanceError, OSError, KeyError, TypeError):
         return False

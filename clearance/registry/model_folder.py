@@ -26,7 +26,7 @@ from clearance.documents.evidence_document import BlockedDocument
 from clearance.documents.training_document import TrainingDocument
 from clearance.models import trusted_types
 from clearance.registry import faults
-from clearance.versioning.lineage import Lineage
+from clearance.versioning.pipeline_state import PipelineState
 
 MODEL = "model.skops"
 LOCK = paths.REQUIREMENTS_LOCK.as_posix()
@@ -55,26 +55,26 @@ class ModelDescription:
     trusted: tuple[str, ...]
 
 
-def describe_model(lineage: Lineage) -> ModelDescription | None:
+def describe_model(state: PipelineState) -> ModelDescription | None:
     """The description of the model that the pipeline trained; None when it trained none.
 
     Raises IntegrityError when the record is not complete or the lock pins other versions than were used.
     """
-    record = TrainingDocument.from_json(lineage.read_json(RECORD))
+    record = TrainingDocument.from_json(state.read_json(RECORD))
     if isinstance(record, BlockedDocument):
         return None
     libraries = {name: version for name, version in record.libraries.items() if name != "python"}
     try:
         return ModelDescription(
-            file=lineage.root / record.model.file,
+            file=state.root / record.model.file,
             sha256=record.model.sha256,
             inputs=tuple((column.name, column.type) for column in record.inputs),
             example=dict(record.input_example),
             threshold=float(record.threshold),
-            requirements=_requirements(lineage.root, libraries),
+            requirements=_requirements(state.root, libraries),
             sklearn_version=libraries["scikit-learn"],
             python=record.libraries["python"],
-            trusted=trusted_types.trusted_types(lineage.root / trusted_types.MORE_TRUSTED),
+            trusted=trusted_types.trusted_types(state.root / trusted_types.MORE_TRUSTED),
         )
     except KeyError as error:
         raise faults.RECORD_INCOMPLETE(path=RECORD, reason=repr(error)) from None

@@ -24,7 +24,7 @@ from clearance.documents.training_document import (
 )
 from clearance.documents.verdict_document import VerdictDocument
 from clearance.reporting import headline, summary
-from clearance.versioning import lineage
+from clearance.versioning import pipeline_state
 
 D = TypeVar("D", bound=MeasuredDocument)
 
@@ -34,7 +34,7 @@ _LONGEST_KEY = 250
 _LONGEST_NOTE = 8000
 
 
-def record(verified: lineage.Lineage, settings: params.Params) -> registry.RunRecord:
+def record(verified: pipeline_state.PipelineState, settings: params.Params) -> registry.RunRecord:
     """The run of the execution whose files are `verified`.
 
     Raises IntegrityError when a document is missing, has changed since, or does not fit its schema.
@@ -82,7 +82,7 @@ def attempt_facts(
     )
 
 
-def _document(verified: lineage.Lineage, kind: type[D]) -> D | BlockedDocument:
+def _document(verified: pipeline_state.PipelineState, kind: type[D]) -> D | BlockedDocument:
     return kind.from_json(verified.read_json(kind.path.as_posix()))
 
 

@@ -14,7 +14,7 @@ from clearance import files, paths
 from clearance.documents.verdict_document import VerdictDocument
 from clearance.errors import ClearanceError, ConfigurationError, ExitCode, IntegrityError
 from clearance.reporting import attempt_notice, summary
-from clearance.versioning import lineage
+from clearance.versioning import pipeline_state
 
 _WITHDRAWN = Path(__file__).parent / "templates" / "withdrawn.html"
 
@@ -71,7 +71,7 @@ def read(root: Path) -> CurrentVerdict:
 def why_stale(root: Path) -> ClearanceError | None:
     """What differs from the files that the last verdict judged, and how to fix it; None if nothing does."""
     try:
-        lineage.verify(root)
+        pipeline_state.verify(root)
     except (IntegrityError, ConfigurationError) as fault:
         return fault
     return None

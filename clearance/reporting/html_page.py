@@ -21,13 +21,13 @@ _TICKED = re.compile("`([^`<>]+)`")
 _WORDS = ("count", "join_names", "limit", "measurement", "number", "percent", "sentence")
 
 
-def environment(folder: Path) -> jinja2.Environment:
-    """The templates of `folder`, with the words of `clearance.wording` as filters.
+def environment(*folders: Path) -> jinja2.Environment:
+    """The templates of these folders, with the words of `clearance.wording` as filters.
 
     Rendering raises UndefinedError on a name that was not given: a gap never prints as nothing.
     """
     templates = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder),
+        loader=jinja2.FileSystemLoader(folders),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

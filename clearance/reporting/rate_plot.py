@@ -17,6 +17,9 @@ from clearance.documents.verdict_document import RuleFinding
 WIDTH = 400.0
 """The width of the drawing that stands for a rate of 1."""
 
+MOST = 12
+"""The number of groups that are shown at once."""
+
 Group = GroupReport | WeightedGroupReport
 
 TITLES = {
@@ -67,6 +70,16 @@ class Plot:
     allowed_from: float | None
     allowed_to: float
     bars: tuple[Bar, ...]
+
+    @property
+    def shown(self) -> tuple[Bar, ...]:
+        """The bars to show at once: the lowest rates, and the highest, which they are compared with."""
+        return self.bars if len(self.bars) <= MOST else (*self.bars[: MOST - 1], self.bars[-1])
+
+    @property
+    def folded(self) -> tuple[Bar, ...]:
+        """The bars between those."""
+        return () if len(self.bars) <= MOST else self.bars[MOST - 1 : -1]
 
 
 def draw(fairness: FairnessDocument, findings: Iterable[RuleFinding], attribute: str) -> list[Plot]:

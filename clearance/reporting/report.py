@@ -16,9 +16,12 @@ from typing import Any
 
 from clearance import files, params, paths
 from clearance.documents import catalogue, codec, group_names, metric_catalogue
-from clearance.documents.evidence_document import Evidence, UnusableDocument
+from clearance.documents.baseline_document import BaselineDocument
+from clearance.documents.evidence_document import BlockedDocument, Evidence, UnusableDocument
 from clearance.documents.fairness_document import FairnessDocument
+from clearance.documents.measurement import Outcome
 from clearance.documents.origin_document import OriginDocument
+from clearance.documents.performance_document import PerformanceDocument
 from clearance.documents.training_document import TrainingDocument
 from clearance.documents.validation_document import ValidationDocument
 from clearance.documents.verdict_document import RuleFinding, VerdictDocument
@@ -28,12 +31,16 @@ from clearance.policy import project_verdict
 from clearance.reporting import (
     before_after,
     causes,
+    drift_reference,
     explain_rule,
+    gists,
     headline,
     html_page,
     impact_table,
     rate_plot,
 )
+from clearance.reporting.charts import chart_points, curves, drawing, pareto
+from clearance.reporting.since_verdict import SinceVerdict
 
 FIGURES = (paths.TRAIN_FIGURES, paths.EVALUATE_FIGURES, paths.EXPLAIN_FIGURES)
 
@@ -42,7 +49,6 @@ SMALL_GROUP = 30
 
 OUTCOMES = headline.VERDICTS | {"fail": "Fail", "reported": "Reported"}
 
-_PICTURES = ("roc", "precision_recall", "calibration")
 _MEDIA = {".svg": "image/svg+xml", ".png": "image/png"}
 _TEMPLATES = Path(__file__).parent / "templates"
 _STRIP_WIDTH = 160.0
@@ -61,13 +67,16 @@ class ReportEvidence:
     """Everything that the page is made from.
 
     `documents` are the evidence documents by name; one that was not written, is unreadable or is about
-    another model appears as blocked or stale, with the reason. `digests` maps each file and folder that was
-    read to its SHA-256.
+    another model appears as blocked or stale, with the reason. `baseline` is the drift reference, which is
+    made after the verdict; `points` are what the charts are drawn from; `figures` are pictures whose numbers
+    no document has. `digests` maps each file and folder that was read to its SHA-256.
     """
 
     verdict: VerdictDocument
     origin: OriginDocument | UnusableDocument
     documents: Mapping[str, Evidence]
+    baseline: BaselineDocument | BlockedDocument | UnusableDocument
+    points: chart_points.ChartPoints
     figures: Mapping[str, tuple[Figure, ...]]
     digests: Mapping[str, str]
 
@@ -93,7 +102,7 @@ def read(root: Path) -> ReportEvidence:
     for path in (paths.ORIGIN, *(kind.path for kind in catalogue.EVIDENCE.values())):
         if path.as_posix() in recorded:
             files.verify(root / path, recorded[path.as_posix()])
-    rest = [path for path in (paths.VERDICT, *FIGURES) if (root / path).exists()]
+    rest = [path for path in (paths.VERDICT, paths.BASELINE, *FIGURES) if (root / path).exists()]
     model = recorded.get(paths.MODEL.as_posix())
     documents = {name: project_verdict.read_document(root, name) for name in catalogue.EVIDENCE}
     return ReportEvidence(
@@ -102,12 +111,14 @@ def read(root: Path) -> ReportEvidence:
         documents={
             name: project_verdict.unless_stale(document, model) for name, document in documents.items()
         },
+        baseline=_baseline(root, model),
+        points=chart_points.read(root),
         figures={folder.name: _figures(root / folder) for folder in FIGURES},
         digests=dict(recorded) | {path.as_posix(): files.sha256(root / path) for path in rest},
     )
 
 
-def _as_json(document: Evidence | OriginDocument) -> Mapping[str, Any]:
+def _as_json(document: Evidence | OriginDocument | BaselineDocument) -> Mapping[str, Any]:
     """The document as plain values, which is what templates read."""
     if isinstance(document, UnusableDocument):
         return {"status": document.status, "because": document.because, "measurements": {}}
@@ -122,8 +133,22 @@ def _origin(root: Path) -> OriginDocument | UnusableDocument:
         return UnusableDocument(status="unreadable", because=error.fault)
 
 
+def _baseline(root: Path, model: str | None) -> BaselineDocument | BlockedDocument | UnusableDocument:
+    """The drift reference of the model with this SHA-256; a missing or unreadable one says so."""
+    path = paths.BASELINE.as_posix()
+    if not (root / path).exists():
+        return UnusableDocument(status="missing", because=f"{path} was not written")
+    try:
+        baseline = BaselineDocument.read(root)
+    except IntegrityError as error:
+        return UnusableDocument(status="unreadable", because=error.fault)
+    if isinstance(baseline, BaselineDocument) and baseline.model_sha256 != model:
+        return UnusableDocument(status="stale", because=f"{path} is about another model")
+    return baseline
+
+
 def _figures(folder: Path) -> tuple[Figure, ...]:
-    pictures = sorted((path for path in folder.glob("*") if path.suffix in _MEDIA), key=_position)
+    pictures = sorted(path for path in folder.glob("*") if path.suffix in _MEDIA)
     return tuple(
         Figure(
             name=path.stem,
@@ -133,21 +158,21 @@ def _figures(folder: Path) -> tuple[Figure, ...]:
     )
 
 
-def _position(path: Path) -> tuple[int, str]:
-    """Where a picture appears on the page: the known ones in their order, then others by name."""
-    return _PICTURES.index(path.stem) if path.stem in _PICTURES else len(_PICTURES), path.name
-
-
-def render(evidence: ReportEvidence, data: params.Data, declared: data_contract.DataContract) -> str:
+def render(
+    evidence: ReportEvidence,
+    data: params.Data,
+    declared: data_contract.DataContract,
+    since: SinceVerdict | None = None,
+) -> str:
     """The page as HTML: the same bytes for the same evidence, and all text escaped.
 
-    `data` declares the columns, `declared` is the data contract. The page loads nothing and contains no
-    script.
+    `data` declares the columns, `declared` is the data contract. `since` is what happened to the version
+    after the verdict; None: the page is of the evidence alone. It loads nothing and contains no script.
     """
     verdict, titled = evidence.verdict, partial(group_names.titled, titles=data.titles)
     training = evidence.documents["training"]
     external = training.external if isinstance(training, TrainingDocument) else None
-    shown = _with_titles(verdict, data.titles)
+    shown, plots = _with_titles(verdict, data.titles), _plots(evidence)
     return (
         html_page.environment(_TEMPLATES)
         .get_template("report.html.j2")
@@ -170,7 +195,19 @@ def render(evidence: ReportEvidence, data: params.Data, declared: data_contract.
             brief=[headline.in_brief(finding) for finding in headline.deciding_findings(shown)],
             causes=causes.of(shown.findings),
             findings=[codec.write(finding) for finding in sorted(shown.findings, key=headline.worst_first)],
-            plots=_plots(evidence),
+            charts=_charts(evidence),
+            draw=drawing.draw,
+            plots=plots,
+            lead=_lead(verdict, plots),
+            limited=[name for name, drawn in plots.items() if any(it.limit for it in drawn)],
+            scores=drift_reference.score_rows(evidence.points.scores),
+            baseline=_as_json(evidence.baseline),
+            reference=drift_reference.rows(evidence.baseline)
+            if isinstance(evidence.baseline, BaselineDocument)
+            else [],
+            few_bins=drift_reference.FEW_BINS,
+            gists=gists.of(evidence.documents, evidence.baseline, evidence.digests),
+            decisive_rules=_decisive_rules(verdict),
             remedy=_remedies(evidence),
             titled=titled,
             who=headline.who(verdict),
@@ -185,6 +222,7 @@ def render(evidence: ReportEvidence, data: params.Data, declared: data_contract.
             verdict=verdict.to_json(),
             verdict_word=headline.VERDICTS[verdict.verdict],
             sentence=headline.sentence(shown),
+            since=since,
         )
     )
 
@@ -220,6 +258,33 @@ def _plots(evidence: ReportEvidence) -> dict[str, list[rate_plot.Plot]]:
     order = [finding.attribute for finding in worst if finding.attribute and rate_plot.rates_read(finding)]
     names = dict.fromkeys(name for name in (*order, *fairness.groups) if name and name in fairness.groups)
     return {name: rate_plot.draw(fairness, worst, name) for name in names}
+
+
+_NEAREST = 5
+
+
+def _decisive_rules(verdict: VerdictDocument) -> int:
+    """How many findings are not folded, worst first: all that do not pass, else the nearest to a limit."""
+    return sum(finding.outcome not in (None, Outcome.PASS) for finding in verdict.findings) or _NEAREST
+
+
+def _lead(verdict: VerdictDocument, plots: Mapping[str, Sequence[rate_plot.Plot]]) -> rate_plot.Plot | None:
+    """The drawing that shows why the verdict is what it is; None where it rests on no rates of groups."""
+    deciding = sorted(headline.deciding_findings(verdict), key=headline.worst_first)
+    about = (finding.attribute for finding in deciding if rate_plot.rates_read(finding))
+    return next((plots[name][0] for name in about if name and plots.get(name)), None)
+
+
+def _charts(evidence: ReportEvidence) -> dict[str, tuple[drawing.Chart, ...]]:
+    """The charts by the section that shows them."""
+    performance, training = evidence.documents["performance"], evidence.documents["training"]
+    points = evidence.points
+    charts: dict[str, tuple[drawing.Chart, ...]] = {"performance": (), "choice": ()}
+    if isinstance(performance, PerformanceDocument):
+        charts["performance"] = curves.draw(points, performance)
+    if isinstance(training, TrainingDocument) and training.utility is not None:
+        charts["choice"] = pareto.draw(points.candidates, training.utility)
+    return charts
 
 
 def _remedies(evidence: ReportEvidence) -> dict[str, str]:

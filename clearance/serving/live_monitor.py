@@ -12,10 +12,11 @@ from pathlib import Path
 
 from clearance import ledger, paths
 from clearance.ledger import Entry, settings
-from clearance.monitoring import database, overview
+from clearance.monitoring import overview
+from clearance.monitoring.counting import database
+from clearance.monitoring.counting.store import VersionKey
 from clearance.monitoring.metrics import Watch
 from clearance.monitoring.overview import Subject
-from clearance.monitoring.store import VersionKey
 from clearance.promotion import session
 from clearance.serving.served_model import ServedModel
 

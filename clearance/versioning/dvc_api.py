@@ -241,6 +241,18 @@ class Stage:
         """The MD5 of each output by its absolute path, as it was saved last."""
         return {str(out.fs_path): str(out.hash_info.value) for out in self.dvc_stage.outs}
 
+    @property
+    def recorded_digests(self) -> tuple[dict[str, str | None], dict[str, str | None]]:
+        """The MD5 of each input and of each output by its absolute path.
+
+        None where none was saved, and of a file of parameters, of which the stage reads some values only.
+        """
+        reads, writes = (
+            {str(item.fs_path): _md5(item.hash_info) for item in items}
+            for items in (self.dvc_stage.deps, self.dvc_stage.outs)
+        )
+        return reads, writes
+
     def has_changed(self) -> bool:
         """Whether the stage has to run, by what DVC sees."""
         return bool(self.dvc_stage.changed())
@@ -272,6 +284,10 @@ class Stage:
     def lock_entry(self) -> str:
         """The stage's part of `dvc.lock`."""
         return lock_entry(to_lockfile(self.dvc_stage))
+
+
+def _md5(digest: Any) -> str | None:
+    return str(digest.value) if digest and digest.name == "md5" else None
 
 
 def lock_entry(stages: Mapping[str, Any]) -> str:

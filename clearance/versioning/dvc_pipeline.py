@@ -20,6 +20,7 @@ from clearance.errors import ClearanceError
 from clearance.versioning import dvc_api, dvc_lock, executions, faults, repair
 from clearance.versioning.dvc_api import Stage
 from clearance.versioning.dvc_repro import TIMEOUT
+from clearance.versioning.stage_files import StageFiles
 
 Execute = Callable[[str], None]
 
@@ -67,6 +68,18 @@ class Pipeline:
         """Where the stage's commands run."""
         return self._stages[name].folder
 
+    def files(self, name: str) -> StageFiles:
+        """What the stage reads and writes, with the digests saved last; a `.dvc` file has no command."""
+        stage = self._stages[name]
+        reads, writes = (
+            {self._relative(path): md5 for path, md5 in digests.items()} for digests in stage.recorded_digests
+        )
+        return StageFiles(command="\n".join(stage.commands), reads=reads, writes=writes)
+
+    def _relative(self, path: str) -> str:
+        place = Path(path)
+        return place.relative_to(self.root).as_posix() if place.is_relative_to(self.root) else path
+
     def due(self) -> list[str]:
         """The stages that a run is going to need, as far as can be told in advance."""
         due: list[str] = []
@@ -76,6 +89,12 @@ class Pipeline:
                 if needed or stage.has_changed() or not self._has_run(stage):
                     due.append(name)
         return due
+
+    def is_due(self, name: str) -> bool:
+        """Whether one stage would run now; the stages it waits for must be up to date."""
+        with self._locked():
+            stage = self._stages[name]
+            return stage.has_changed() or not self._has_run(stage)
 
     def run(self, name: str, execute: Execute, *, force: bool = False) -> bool:
         """Bring one stage up to date; the stages it waits for must be.

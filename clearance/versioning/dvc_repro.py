@@ -14,6 +14,7 @@ from typing import Protocol
 
 from clearance.errors import ConfigurationError
 from clearance.versioning import dvc_lock, executions, faults
+from clearance.versioning.stage_files import StageFiles
 
 TIMEOUT = 3600.0
 """Seconds that one command may run, unless `meta: {timeout: ...}` in `dvc.yaml` says otherwise."""
@@ -46,8 +47,14 @@ class ReproducibleGraph(Protocol):
     def folder(self, name: str) -> Path:
         """Where they run."""
 
+    def files(self, name: str) -> StageFiles:
+        """What a step reads and writes; its command is empty where it runs nothing."""
+
     def due(self) -> list[str]:
         """The steps that a run is going to need."""
+
+    def is_due(self, name: str) -> bool:
+        """Whether one step would run now; those it waits for must be up to date."""
 
     def run(self, name: str, execute: Callable[[str], None], *, force: bool = False) -> bool:
         """Bring one step up to date with `execute`; return whether it ran."""
@@ -91,9 +98,18 @@ class WholeGraph:
         """The project."""
         return self.root
 
+    def files(self, name: str) -> StageFiles:
+        """What the whole graph has read from outside and has written, by `dvc.lock`."""
+        lock = dvc_lock.read(self.root / dvc_lock.NAME)
+        return StageFiles(command=name, reads=lock.sources, writes=lock.outs)
+
     def due(self) -> list[str]:
         """Always the whole graph: DVC finds out by itself."""
         return [REPRO]
+
+    def is_due(self, name: str) -> bool:  # noqa: ARG002
+        """True: DVC finds out by itself."""
+        return True
 
     def run(self, name: str, execute: Callable[[str], None], *, force: bool = False) -> bool:  # noqa: ARG002
         """Run `dvc repro` without any cache; return True. Raises what `execute` raises."""

@@ -1,4 +1,4 @@
-"""Every fault that this room reports: what git, DVC and the lineage can find wrong."""
+"""Every fault that this room reports: what git, DVC and the check of a pipeline can find wrong."""
 
 from clearance.errors import (
     BusyError,
@@ -166,7 +166,7 @@ CHECKOUT_NOT_VISIBLE = ErrorKind(
     "undo what is named, or work in a fresh clone with its whole history; nothing was signed",
 )
 
-# Lineage
+# The state of a pipeline
 NOT_AN_OUTPUT = ErrorKind(
     "versioning.not_an_output", IntegrityError, "{path} is not an output of the pipeline", _RUN
 )

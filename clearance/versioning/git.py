@@ -18,7 +18,7 @@ from email.utils import parseaddr
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from clearance import isolation, paths, yaml
+from clearance import database_urls, isolation, paths, yaml
 from clearance.versioning import digests, dvc_lock, faults
 
 PARAMS = paths.PARAMS.as_posix()
@@ -346,20 +346,35 @@ def export(root: Path, commit: str, folder: Path) -> None:
     folder.mkdir(parents=True)
     index = {"GIT_INDEX_FILE": str(folder.with_name(f"{folder.name}.index"))}
     options = (f"--git-dir={git_folder}", f"--work-tree={folder}")
-    _git(folder, *options, "read-tree", f"{name}:{_prefix(root)}", variables=index)
+    _git(folder, *options, "read-tree", f"{name}:{prefix(root)}", variables=index)
     _git(folder, *options, "checkout-index", "--all", "--force", variables=index)
 
 
 def _blobs(root: Path, commit: str) -> dict[str, str]:
     """The plain files that `commit` holds below `root`: path and name of the content."""
-    output = _git(root, "ls-tree", "-r", "-z", "--full-tree", f"{commit}:{_prefix(root)}")
+    output = _git(root, "ls-tree", "-r", "-z", "--full-tree", f"{commit}:{prefix(root)}")
     entries = (entry.partition(b"\t") for entry in output.split(b"\0") if entry)
     return {
         os.fsdecode(path): about.split()[2].decode() for about, _, path in entries if about.startswith(b"100")
     }
 
 
-def _prefix(root: Path) -> str:
+def remote(root: Path) -> str | None:
+    """The address of the remote `origin`, without user, password and query; None where there is none.
+
+    An address of a file system is none: it means nothing on another machine.
+    """
+    result = _run(root, "remote", "get-url", "origin")
+    address = result.stdout.decode(errors="replace").strip()
+    if result.returncode or not address:
+        return None
+    if match := re.fullmatch(r"(?:[^@/\s]+@)?([\w.-]+):(?!//)([^\s?#]+)", address):  # user@host:path
+        return f"ssh://{match[1]}/{match[2].removeprefix('/')}"
+    plain = database_urls.safe(address)
+    return plain if re.match(r"(?:https?|ssh|git)://[^/]", plain) else None
+
+
+def prefix(root: Path) -> str:
     """Where `root` lies below the top of its repository."""
     return os.fsdecode(_git(root, "rev-parse", "--show-prefix")).strip().rstrip("/")
 

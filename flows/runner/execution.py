@@ -27,11 +27,7 @@ def execute(run: RunContext) -> list[str]:
     """
     if run.needs_snapshot and (faults := _execute(run, {run_context.SNAPSHOT: []})):  # DVC's graph reads it
         return faults
-    pipeline = run.pipeline
-    steps = {name: list(pipeline.after[name]) for name in pipeline.order}
-    for effect in run.effects_after:
-        steps[effect] = list(steps)
-    return _execute(run, steps)
+    return _execute(run, run.steps)
 
 
 def _execute(run: RunContext, steps: dict[str, list[str]]) -> list[str]:

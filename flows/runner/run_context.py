@@ -6,6 +6,8 @@ The command line opens it, or else the flow itself does; either way once per run
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
+import functools
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
@@ -16,16 +18,25 @@ from typing import Any, Literal
 
 from clearance import environment, isolation, params, paths, run_lock, stage
 from clearance.errors import ClearanceError
+from clearance.lineage.moments import End, RunDescription
+from clearance.lineage.recorder import LineageRecorder
 from clearance.policy import project_verdict
 from clearance.preflight import check
 from clearance.reporting import current_verdict
 from clearance.versioning import dvc_lock, dvc_repro, git, repair
+from clearance.versioning.stage_files import StageFiles
 from flows.runner import commands, overrides, preloaded, workspace
-from flows.runner.child_processes import ChildProcesses, OnLine
+from flows.runner.child_processes import ChildProcesses, OnLine, RunEnded
 
-SNAPSHOT, TRACK, RELEASE = "snapshot", "track", "release"
-EFFECTS = {name: f"python -m tasks.{name}" for name in (SNAPSHOT, TRACK, RELEASE)}
-"""The steps that touch the world: never DVC stages, run by the flow before and after the stages."""
+SNAPSHOT, PREREGISTER, TRACK, RELEASE = "snapshot", "preregister", "track", "release"
+EFFECTS = {name: f"python -m tasks.{name}" for name in (SNAPSHOT, PREREGISTER, TRACK, RELEASE)}
+"""The steps that touch the world: never DVC stages, run by the flow beside the stages."""
+
+SCORE = "score"
+"""The stage that sees the test rows first; what is judged by is recorded before it runs."""
+
+SIGNING = (PREREGISTER, RELEASE)
+"""The effects that record something in the ledger under somebody's signature."""
 
 
 _PROGRESS = stage.PROGRESS.partition("%")[0]
@@ -57,6 +68,7 @@ class RunContext:
         watch: Watch,
         *,
         force: bool,
+        nominal_start: dt.datetime | None = None,
     ) -> None:
         self.root = root
         self.folder = folder
@@ -65,6 +77,8 @@ class RunContext:
         self.force = force
         self.notes: list[str] = []
         self._watch = watch
+        description = RunDescription(root=root, folder=folder, settings=settings, nominal_start=nominal_start)
+        self.lineage = LineageRecorder(description, self._note)
 
     @cached_property
     def pipeline(self) -> dvc_repro.ReproducibleGraph:
@@ -80,6 +94,8 @@ class RunContext:
         if due:
             current_verdict.withdraw_page(self.folder)
         expected = [command for name in due for command in pipeline.commands(name)]
+        if self.effects_after and SCORE in due:
+            expected.append(EFFECTS[PREREGISTER])
         expected += [EFFECTS[name] for name in self.effects_after]
         calls = [preloaded.module_call(command) for command in expected]
         self.children.preload(call[0] for call in calls if call)
@@ -103,6 +119,20 @@ class RunContext:
     def effects_after(self) -> list[str]:
         """The effects after the stages, in order: none where the verdict is only hypothetical."""
         return [] if project_verdict.is_what_if(self.settings.overrides) else [TRACK, RELEASE]
+
+    @property
+    def steps(self) -> dict[str, list[str]]:
+        """The steps after the snapshot, each with those it waits for, in an order that respects that."""
+        steps: dict[str, list[str]] = {}
+        for name in self.pipeline.order:
+            needed = list(self.pipeline.after[name])
+            if name == SCORE and self.effects_after:
+                steps[PREREGISTER] = needed
+                needed = [*needed, PREREGISTER]
+            steps[name] = needed
+        for effect in self.effects_after:
+            steps[effect] = list(steps)
+        return steps
 
     @property
     def retention(self) -> str:
@@ -130,9 +160,15 @@ class RunContext:
         return ran
 
     def run_effect(self, name: str, on_line: OnLine) -> bool:
-        """Run one effect; return that it ran. Raises what `commands.run` raises."""
+        """Run one effect; return whether it ran. Raises what `commands.run` raises.
+
+        A model whose test rows are scored already is not preregistered: too late.
+        """
         with self._reporting(name) as report_end:
-            variables = isolation.effect_variables(signs=name == RELEASE)
+            if name == PREREGISTER and not self.force and not self.pipeline.is_due(SCORE):
+                report_end("cached")
+                return False
+            variables = isolation.effect_variables(signs=name in SIGNING)
             self._run_command(
                 name,
                 EFFECTS[name],
@@ -175,15 +211,30 @@ class RunContext:
 
     @contextlib.contextmanager
     def _reporting(self, step: str) -> Iterator[Callable[[Literal["done", "cached"]], None]]:
-        """Report to the watcher when a step starts and ends."""
+        """Report to the watcher and to lineage when a step starts and ends."""
         start = time.monotonic()
         self._log(step).unlink(missing_ok=True)
         self._watch(Progress(step, "started"))
+        files = None if step in EFFECTS else functools.partial(self._files, step)
+        self.lineage.start_step(step, files)
+
+        def report_end(state: Literal["done", "cached"]) -> None:
+            self.lineage.end_step(step, "COMPLETE", files, cached=state == "cached")
+            self._watch(Progress(step, state, time.monotonic() - start))
+
         try:
-            yield lambda state: self._watch(Progress(step, state, time.monotonic() - start))
-        except ClearanceError:
+            yield report_end
+        except ClearanceError as error:
+            self.lineage.end_step(step, "FAIL", files, code=error.code)
             self._watch(Progress(step, "failed", time.monotonic() - start))
             raise
+        except BaseException as error:
+            end: End = "FAIL" if isinstance(error, Exception) and not isinstance(error, RunEnded) else "ABORT"
+            self.lineage.end_step(step, end, files)
+            raise
+
+    def _files(self, step: str) -> StageFiles:
+        return self.pipeline.files(step)
 
 
 _current: ContextVar[RunContext | None] = ContextVar("run", default=None)
@@ -199,11 +250,17 @@ def current() -> RunContext:
 
 @contextlib.contextmanager
 def open_run(
-    root: Path, changes: Mapping[str, Any], watch: Watch = lambda _: None, *, force: bool = False
+    root: Path,
+    changes: Mapping[str, Any],
+    watch: Watch = lambda _: None,
+    *,
+    force: bool = False,
+    nominal_start: dt.datetime | None = None,
 ) -> Iterator[RunContext]:
     """The run that is open already, or a new one in the checkout at `root` with `changes` as its overrides.
 
-    With `force` every stage of a new one runs, even where nothing changed. On leaving a new one its children
+    With `force` every stage of a new one runs, even where nothing changed; `nominal_start` is when a schedule
+    meant it to start. On leaving a new one its children
     are ended and the checkout is free. Raises ConfigurationError when parameters or policy are wrong, and
     BusyError when another run holds the checkout.
     """
@@ -234,13 +291,22 @@ def open_run(
         with contextlib.ExitStack() as stack:
             stack.enter_context(contextlib.chdir(folder))
             children = ChildProcesses(folder)
-            run = RunContext(root, folder, settings, children, watch, force=force)
+            run = RunContext(
+                root, folder, settings, children, watch, force=force, nominal_start=nominal_start
+            )
             stack.enter_context(children)
             for line in (line for problem in problems for line in str(problem).splitlines()):
                 watch(line)
             token = _current.set(run)
+            fault: BaseException | None = None
             try:
                 yield run
+            except BaseException as error:
+                fault = error
+                raise
             finally:
                 _current.reset(token)
-                run.record()
+                try:
+                    run.record()
+                finally:
+                    run.lineage.finish(fault)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+import json
+import os
 import re
 import shutil
 import struct
@@ -77,3 +79,25 @@ def pixels(path: Path) -> bytes:
             stream += data[at + 8 : at + 8 + length]
         at += length + 12
     return zlib.decompress(stream)
+
+
+AXE = os.environ.get("CLEARANCE_AXE", "")
+"""The file axe.min.js of axe-core, where the machine has it."""
+
+_RUN_AXE = """<script>axe.run(document).then(result => {
+  const seen = parent.document.documentElement.dataset;
+  seen.rules = result.passes.length;
+  seen.violations = JSON.stringify(result.violations.map(it => [it.id, it.nodes.map(node => node.html)]));
+})</script>"""
+
+
+def violations(tmp_path: Path, page: Path, width: int, *arguments: str) -> list[tuple[str, list[str]]]:
+    """The rules of accessibility that axe-core finds broken on the page at this width, with the elements.
+
+    Raises AssertionError where axe checked next to nothing.
+    """
+    library = Path(AXE).read_text(encoding="utf-8").replace("</script", "<\\/script")
+    framed = probed(page, width, f"<script>{library}</script>{_RUN_AXE}")
+    seen = answers(tmp_path, framed, "--virtual-time-budget=60000", *arguments)
+    assert int(seen["rules"]) > 15, seen
+    return [(rule, nodes) for rule, nodes in json.loads(seen["violations"])]

@@ -15,7 +15,7 @@ from clearance.documents.baseline_document import (
     FeatureReference,
     GroupReference,
 )
-from clearance.monitoring.window_counts import Contributions, WindowCounts
+from clearance.monitoring.counting.window_counts import Contributions, WindowCounts
 
 THRESHOLD = 0.5
 Array = npt.NDArray[Any]

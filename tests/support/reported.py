@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,7 +12,8 @@ import yaml
 
 from clearance import files as artifacts
 from clearance import params, paths
-from clearance.documents import measurement
+from clearance.documents import measurement, metric_catalogue
+from clearance.documents.baseline_document import BaselineDocument, FeatureBins, FeatureReference
 from clearance.documents.evidence_document import BlockedDocument, MeasuredDocument
 from clearance.documents.measurement import Measurement
 from clearance.documents.training_document import TrainingDocument
@@ -32,8 +34,56 @@ DIGITS = {
 MODEL = "a model"
 MODEL_SHA256 = artifacts.sha256_text(MODEL)
 
+POINTS: Mapping[str, Any] = {
+    "train/pareto": {"demographic_parity_difference": [], "equalized_odds_difference": []},
+    "explain/importance": [],
+    "evaluate/calibration": [
+        {"mean_score": 0.25, "favourable_rate": 0.125, "low": 0.0625, "high": 0.375, "rows": 16},
+        {"mean_score": 0.75, "favourable_rate": 0.875, "low": 0.5, "high": 1.0, "rows": 36},
+    ],
+    "evaluate/roc": [
+        {"false_positive_rate": place / 30, "true_positive_rate": (place / 30) ** 0.5} for place in range(31)
+    ],
+    "evaluate/precision_recall": [{"precision": 1 - place / 60, "recall": place / 30} for place in range(31)],
+    "evaluate/score_distribution": {"race": {"Elf": [0] * 10 + [4] * 10, "Orc": [1] * 12 + [0] * 8}},
+}
+"""The points of the charts by file; there is one candidate, so there is nothing to compare it with."""
+
+TWO_CANDIDATES = POINTS | {
+    "train/pareto": {
+        "demographic_parity_difference": [
+            {"place": 1, "label": "LogisticRegression, none", "utility": 0.75, "disparity": 0.3}
+            | {"chosen": False, "front": True},
+            {"place": 2, "label": "LogisticRegression, reweighing", "utility": 0.71, "disparity": 0.14}
+            | {"chosen": True, "front": True},
+        ],
+        "equalized_odds_difference": [],
+    }
+}
+"""The same, where two candidates can be compared."""
+
+
+def baseline(**features: FeatureReference) -> BaselineDocument:
+    """The drift reference: of 100 train rows, `income` in bins and `debt` in three categories."""
+    income = FeatureReference(
+        bins=FeatureBins(kind="number", edges=(10.0, 20.0, 40.0, 80.0, 160.0)),
+        counts=(10, 20, 20, 20, 20, 6, 0, 4),
+        mean=50.0,
+    )
+    debt = FeatureReference(
+        bins=FeatureBins(kind="category", categories=("low", "middle", "high")), counts=(50, 30, 20, 0, 0)
+    )
+    return BaselineDocument(
+        model_sha256=MODEL_SHA256,
+        threshold=0.5,
+        rows=100,
+        features=features or {"income": income, "debt": debt},
+        attribution={"income": 0.5, "debt": 0.25},
+    )
+
+
 INLINE = {"bdi", "code", "span", "strong"}
-VOID = {"meta", "link", "img", "br", "path", "circle", "rect", "use"}
+VOID = {"meta", "link", "img", "br", "path", "circle", "rect", "use", "line"}
 
 
 def measured(
@@ -224,9 +274,10 @@ def write(
     chosen: dict[str, Any] | None = None,
     source: dict[str, Any] | None = None,
     figures: bool = True,
-    pareto: bool = False,
+    points: Mapping[str, Any] = POINTS,
+    reference: BaselineDocument | None = None,
 ) -> Path:
-    """A project at `root` with this evidence, judged, and `pareto`, a picture; returns `root`."""
+    """A project at `root` with this evidence, judged, its pictures and the points of its charts."""
     artifacts.write_text(root / "params.yaml", yaml.safe_dump(chosen or settings()))
     artifacts.write_text(root / "policies/p.yaml", yaml.safe_dump(rules or policy()))
     origin = evidence.origin(
@@ -238,19 +289,57 @@ def write(
     origin.write(root)
     if records.get("training", {}).get("status") == "measured":
         artifacts.write_text(root / paths.MODEL, MODEL)
+        (reference or baseline()).write(root)
     for name, document_ in records.items():
         artifacts.write_json(root / f"reports/{name}.json", document_)
-    pictures = {"evaluate": ("roc.svg", "odd.svg"), "explain": ("beeswarm.svg",)}
-    for folder, files in {"train": ("pareto.svg",) if pareto else (), **pictures}.items():
-        place = root / "reports/figures" / folder
-        artifacts.write_json(place / "points.json", {})
-        for name in files if figures else ():
-            artifacts.write_text(
-                place / name, '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'
-            )
+    for name, content in points.items():
+        artifacts.write_json(root / f"reports/figures/{name}.json", content)
+    for name in ("evaluate/odd", "explain/beeswarm") if figures else ():
+        picture = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'
+        artifacts.write_text(root / f"reports/figures/{name}.svg", picture)
     verdict = project_verdict.judge(params.load(root / "params.yaml"), root)
     verdict.write(root)
     return root
+
+
+def large(root: Path) -> Path:
+    """A project of 40 groups, 80 where they cross another attribute, and 300 features; returns `root`."""
+    records = documents(DIGITS["gap"])
+    features = [f"feature {place}" for place in range(300)]
+    groups = {f"group {place:02}": evidence.group(20 + place, 10, 5, 12) for place in range(40)}
+    for group in groups.values():
+        rates = ("selection_rate", "true_positive_rate", "false_positive_rate")
+        group["intervals"] = {rate: [group[rate] * 0.9, min(1.0, group[rate] * 1.1)] for rate in rates}
+    crossed = {f"{name} & {sex}": group for name, group in groups.items() for sex in ("female", "male")}
+    fairness, explanation = records["fairness"], records["explanation"]
+    fairness["groups"] = {"race": groups, "race & sex": crossed}
+    fairness["above_median"] = {name: dict.fromkeys(table, 20) for name, table in fairness["groups"].items()}
+    figure = measured(*DIGITS["gap"]).to_json()
+    for metric in metric_catalogue.of_document("fairness"):
+        fairness["measurements"][metric.measurement] = {"race": figure, "race & sex": figure}
+    explanation["importance"] = [
+        {"feature": name, "mean_abs": 1 / place} for place, name in enumerate(features, start=1)
+    ]
+    explanation["by_group"] = {"race": {group: dict.fromkeys(features, 0.01) for group in groups}}
+    explanation["group_rows"] = {"race": dict.fromkeys(groups, 30)}
+    records["training"]["features"] = dict.fromkeys(features, "number")
+    for name in ("validation_raw", "validation_prepared"):
+        records[name]["expectations"] += [
+            _expectation(f"`{feature}` holds numbers", True, "block", feature) for feature in features
+        ]
+    bins = FeatureBins(kind="number", edges=tuple(float(10 * 2**place) for place in range(9)))
+    reference = FeatureReference(bins=bins, counts=(*[10] * 10, 0, 4), mean=50.0)
+    points = POINTS | {
+        "evaluate/roc": [
+            {"false_positive_rate": place / 499, "true_positive_rate": (place / 499) ** 0.5}
+            for place in range(500)
+        ],
+        "evaluate/precision_recall": [
+            {"precision": 1 - place / 900, "recall": place / 499} for place in range(500)
+        ],
+        "evaluate/score_distribution": {"race": {group: [*range(20)] for group in groups}},
+    }
+    return write(root, records, points=points, reference=baseline(**dict.fromkeys(features, reference)))
 
 
 def page(root: Path) -> str:

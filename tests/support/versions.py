@@ -13,7 +13,7 @@ import yaml
 from clearance import files
 from clearance import yaml as yaml12
 from clearance.reproduction.rebuild_record import RebuildRecord
-from clearance.versioning import digests, dvc_lock, lineage
+from clearance.versioning import digests, dvc_lock, pipeline_state
 
 
 def git(root: Path, *arguments: str, who: str = "Ann <ann@example.org>") -> str:
@@ -39,7 +39,7 @@ def record(root: Path, commit: str | None = None) -> RebuildRecord:
     )
 
 
-def of_lineage(verified: lineage.Lineage) -> RebuildRecord:
+def of_state(verified: pipeline_state.PipelineState) -> RebuildRecord:
     """The same from what a release verifies."""
     return record(verified.root).model_copy(update={"deps": dict(verified.deps), "outs": dict(verified.outs)})
 

@@ -15,7 +15,8 @@ from clearance import inference_log, registry
 from clearance.inference_log import Inference, InferenceLog, ModelReference, PolicyReference, settings
 from clearance.inference_log.records import FAVOURABLE, UNFAVOURABLE
 from clearance.models import scoring
-from clearance.monitoring import counting, watched_version
+from clearance.monitoring import watched_version
+from clearance.monitoring.counting import decision_counts
 from clearance.monitoring.watched_version import WatchedVersion
 from clearance.promotion import session
 from tests.support import governed
@@ -95,7 +96,7 @@ def decisions(
         )
         for row in rows
     ]
-    scores = scoring.score(watched.pipeline, counting.frame(watched, blank))
+    scores = scoring.score(watched.pipeline, decision_counts.frame(watched, blank))
     return [
         Inference(
             **{

@@ -20,12 +20,13 @@ import sqlalchemy as sa
 from clearance import params, paths
 from clearance.documents.look_document import LiveFinding, Look
 from clearance.errors import ClearanceError
-from clearance.monitoring import database
+from clearance.monitoring.alerts import actions as actions_
 from clearance.monitoring.alerts import alert as alerts_
 from clearance.monitoring.alerts import conditions, faults, intents, store
-from clearance.monitoring.alerts.actions import HANDED_ON, Actions, next_attempt, run_pipeline
-from clearance.monitoring.alerts.alert import Alert, Change, Intent, IntentKind, stamp
+from clearance.monitoring.alerts.actions import Actions
+from clearance.monitoring.alerts.alert import NO_NEW_MODEL, Alert, Change, Intent, IntentKind, stamp
 from clearance.monitoring.alerts.store import Stored
+from clearance.monitoring.counting import database
 from clearance.policy.monitoring_terms import MonitoringTerms
 from clearance.promotion import monitoring_policy
 
@@ -95,8 +96,9 @@ def react(
     ConfigurationError when the policy does not say how to watch; an effect that fails waits for `attend`.
     """
     now, terms, engine = now or _now(), terms or _terms(root), database.open(root)
+    model = actions_.trained_model(root) if any(finding.retrain for finding in look.findings) else None
     with database.transaction(engine) as connection:
-        changes = _after_look(connection, look, terms, now)
+        changes = _after_look(connection, look, terms, now, model)
     done = _deliver(engine, look.model, now, actions or Actions.of(root))
     return replace(done, changes=changes)
 
@@ -143,17 +145,19 @@ def _deliver(engine: sa.Engine, model: str, now: dt.datetime, actions: Actions) 
                 try:
                     result = actions.by_kind[intent.kind](intent.id, intent.body)
                 except ClearanceError as error:
-                    store.put_off(engine, intent.id, error.fault, now + next_attempt(item.attempts))
+                    pause = actions_.next_attempt(item.attempts, error)
+                    store.put_off(engine, intent.id, error.fault, now + pause)
                     failed.append((intent.id, error.fault))
                     continue
                 if result is None:
-                    store.put_off(engine, intent.id, "handed to Prefect", now + HANDED_ON)
+                    store.put_off(engine, intent.id, _HANDED_ON, now + actions_.HANDED_ON)
                 else:
                     _finish(engine, intent, result, now)
                     done.append((intent.id, result))
     return Reaction(done=tuple(done), failed=tuple(failed))
 
 
+_HANDED_ON = "handed to Prefect"
 _LOCKS = (
     ("alerts", frozenset(IntentKind) - {IntentKind.RETRAINING}),
     ("retraining", frozenset({IntentKind.RETRAINING})),
@@ -182,7 +186,7 @@ def retrain(root: Path, id_: str, *, now: dt.datetime | None = None) -> str:
             raise faults.NO_SUCH_RETRAINING(id=id_)
         if wanted[id_].done is not None:
             return wanted[id_].result
-        result = run_pipeline(root)
+        result = actions_.train(root, wanted[id_].intent.body)
         _finish(engine, wanted[id_].intent, result, now or _now())
     return result
 
@@ -229,8 +233,9 @@ def list_alerts(root: Path, *, active: bool = False) -> list[tuple[Alert, list[S
 
 
 def _after_look(
-    connection: sa.Connection, look: Look, terms: MonitoringTerms, now: dt.datetime
+    connection: sa.Connection, look: Look, terms: MonitoringTerms, now: dt.datetime, model: str | None
 ) -> tuple[Change, ...]:
+    """The changes by a look; `model` is the digest of the model that was trained last."""
     digest = alerts_.digest(look)
     if store.is_reacted(connection, look.model, digest):
         return ()
@@ -239,7 +244,7 @@ def _after_look(
         latest = store.latest(connection, look.model, rule)
         change = alerts_.after_look(latest, look, findings, terms, now)
         if change is not None:
-            changes += _write(connection, change, terms, now, look)
+            changes += _write(connection, change, terms, now, look=look, model=model)
     store.note_reaction(connection, look.model, digest, now)
     return tuple(changes)
 
@@ -276,20 +281,25 @@ def _write(
     change: Change,
     terms: MonitoringTerms,
     now: dt.datetime,
+    *,
     look: Look | None = None,
+    model: str | None = None,
 ) -> list[Change]:
     """Write an alert and what is to be done because of it."""
     alert, sentence = change.alert, ""
     unsent = _unsent(connection, alert.id)
     if change.news == "repeated" and unsent:
         return []  # what people have not been told yet need not be repeated
+    for ended in [change.superseded, alert]:
+        if ended is not None and not ended.is_active:
+            _give_up_retraining(connection, ended.id, now)
     if change.superseded is not None:
         store.save(connection, change.superseded)
     if look is not None and alert.is_active and alert.clean == 0:
         for intent in intents.consequences(alert, look, now):
             store.want(connection, intent, now)
         earlier = store.retrainings(connection, alert.model)
-        wanted, sentence = intents.retraining(alert, earlier, terms.retraining, now)
+        wanted, sentence = intents.retraining(alert, earlier, terms.retraining, now, model)
         if wanted is not None and store.want(connection, wanted, now):
             alert = replace(alert, retrained_at=stamp(now))
     silent = _drop_silenced(connection, unsent, now) if change.news == "resolved" else set()
@@ -305,6 +315,14 @@ def _unsent(connection: sa.Connection, alert: str) -> list[Stored]:
     """The notices of an alert that nobody has received."""
     stored = store.of_alert(connection, alert)
     return [item for item in stored if item.intent.kind is IntentKind.NOTICE and item.done is None]
+
+
+def _give_up_retraining(connection: sa.Connection, alert: str, now: dt.datetime) -> None:
+    """Give up a retraining that still waits when its alert ends; one under way at Prefect goes on."""
+    for item in store.of_alert(connection, alert):
+        waits = item.done is None and item.result != _HANDED_ON
+        if item.intent.kind is IntentKind.RETRAINING and waits:
+            store.settle(connection, item.intent.id, f"{NO_NEW_MODEL}: its alert is resolved", now)
 
 
 def _drop_silenced(connection: sa.Connection, unsent: Iterable[Stored], now: dt.datetime) -> set[str]:

@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from clearance import isolation, params, paths
-from clearance.errors import ExitCode
-from clearance.monitoring.alerts import faults
-from clearance.monitoring.alerts.alert import IntentKind, parse
+from clearance.documents.evidence_document import BlockedDocument
+from clearance.documents.training_document import TrainingDocument
+from clearance.errors import ClearanceError, ExitCode
+from clearance.monitoring.alerts import drifted_window, faults
+from clearance.monitoring.alerts.alert import NO_NEW_MODEL, IntentKind, parse
 from clearance.promotion import incidents, monitoring_policy, restrictions, session
 
 PATIENCE = 60.0
@@ -123,11 +125,45 @@ def emit(root: Path, id_: str, body: Mapping[str, Any]) -> str:
 
 
 def retrain(root: Path, id_: str, body: Mapping[str, Any]) -> str | None:
-    """Have the pipeline run: by Prefect's automation where a server is in use, else here, to its end."""
+    """Have the pipeline run: by Prefect's automation where a server is in use, else here, to its end.
+
+    Raises as `train`; Prefect is told nothing while the source lacks the drifted window.
+    """
     if os.environ.get("PREFECT_API_URL"):
+        _drifted_window(root, body)
         _tell_prefect(root, id_, "retrain", body)
         return None
-    return run_pipeline(root)
+    return train(root, body)
+
+
+def train(root: Path, body: Mapping[str, Any]) -> str:
+    """Run the pipeline to its verdict, once the source has as much of the drifted window as the policy wants.
+
+    Raises UnavailableError while it has less, and when no verdict was reached.
+    """
+    coverage = _drifted_window(root, body)
+    judged = run_pipeline(root)
+    is_new = body.get("model_sha256") is None or trained_model(root) != body["model_sha256"]
+    parts = [judged if is_new else f"{NO_NEW_MODEL}: what it learns from is the same as before; {judged}"]
+    return "; ".join([*parts, *([str(coverage)] if coverage else [])])
+
+
+def _drifted_window(root: Path, body: Mapping[str, Any]) -> drifted_window.Coverage | None:
+    """How much of the failed windows the source has; None where the policy does not ask."""
+    terms = monitoring_policy.terms(root)
+    if terms is None or terms.retraining.window_share is None:
+        return None
+    window = (parse(body["since"]), parse(body["until"]))
+    return drifted_window.ensure(root, body["version"], window, terms.retraining.window_share)
+
+
+def trained_model(root: Path) -> str | None:
+    """The SHA-256 of the model that the pipeline trained last in this checkout; None where there is none."""
+    try:
+        training = TrainingDocument.read(root)
+    except ClearanceError:
+        return None
+    return None if isinstance(training, BlockedDocument) else training.model.sha256
 
 
 def run_pipeline(root: Path) -> str:
@@ -174,7 +210,13 @@ HANDED_ON = dt.timedelta(hours=24)
 """How long something that goes on elsewhere has to end, before it is asked for again."""
 
 
-def next_attempt(attempts: int) -> dt.timedelta:
-    """How long to wait after this many failed attempts."""
+SOURCE_ASKED_AGAIN = dt.timedelta(hours=12)
+"""How long to wait for rows of a drifted window: each attempt reads the log and the whole source."""
+
+
+def next_attempt(attempts: int, error: ClearanceError) -> dt.timedelta:
+    """How long to wait after this many failed attempts, the last of which ended with `error`."""
+    if error.code == faults.WINDOW_NOT_IN_SOURCE.code:
+        return SOURCE_ASKED_AGAIN
     first, longest = BACK_OFF
     return min(first * int(2 ** min(attempts, 12)), longest)

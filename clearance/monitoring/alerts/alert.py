@@ -23,6 +23,8 @@ from clearance.policy.monitoring_terms import MonitoringTerms
 
 ID = 16
 """Characters of an alert's id."""
+NO_NEW_MODEL = "no new model"
+"""How the result of a retraining begins that made none: it does not count against the policy's budget."""
 
 
 class State(StrEnum):

@@ -58,3 +58,29 @@ RETRAINING_UNDER_WAY = ErrorKind(
     "another process trains a new model",
     "wait until it ends",
 )
+NO_KEY_DECLARED = ErrorKind(
+    "monitoring.no_key_declared",
+    ConfigurationError,
+    "the policy asks how much of a drifted window the source has, and params.yaml names no key of its rows",
+    "set `data.entity` or `data.row_key` to the column whose values callers send as `entity`, or delete "
+    "`monitoring.retraining.window_share` from the policy",
+)
+COLUMN_NOT_IN_SOURCE = ErrorKind(
+    "monitoring.column_not_in_source",
+    ConfigurationError,
+    "the source has no column {column}, by which a drifted window is looked up",
+    "check `data` and `source.select` in params.yaml",
+)
+WINDOW_NOT_IN_SOURCE = ErrorKind(
+    "monitoring.window_not_in_source",
+    UnavailableError,
+    "{coverage}, and the policy wants {wanted}: nothing is trained until their rows, with a label, are added "
+    "to the source (column {key})",
+    "a later run of the monitor looks again; `monitoring.retraining.window_share` in the policy is the share",
+)
+SNAPSHOT_FAILED = ErrorKind(
+    "monitoring.snapshot_failed",
+    UnavailableError,
+    "no new snapshot of the source could be taken: exit status {status}",
+    "it is tried again later; `python -m tasks.snapshot` shows why",
+)

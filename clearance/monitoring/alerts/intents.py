@@ -31,26 +31,36 @@ def consequences(alert: Alert, look: Look, now: dt.datetime) -> Iterator[Intent]
 
 
 def retraining(
-    alert: Alert, earlier: Sequence[Stored], terms: RetrainingTerms, now: dt.datetime
+    alert: Alert, earlier: Sequence[Stored], terms: RetrainingTerms, now: dt.datetime, model: str | None
 ) -> tuple[Intent | None, str]:
     """The retraining that an alert asks for, and a sentence about it; None where none may start now.
 
-    One an alert; at most one in the cool-down, and a number a year: `earlier` are those of the model.
+    One an alert and one at a time; at most one in the cool-down, and a number a year: `earlier` are those of
+    the model, and those that made none do not count. `model` is the digest of the last one trained.
     """
     if not alert.retrain:
         return None, ""
     if alert.retrained_at is not None:
         return None, f"A retraining was asked for at {alert.retrained_at}."
-    asked = [parse(item.created) for item in earlier]
-    year = [at for at in asked if at > now - dt.timedelta(days=365)]
-    if asked and (free := max(asked) + dt.timedelta(days=terms.cool_down_days)) > now:
-        return None, f"No retraining before {stamp(free)}: the last one was asked for at {stamp(max(asked))}."
+    if waiting := [item for item in earlier if item.done is None]:
+        return None, f"No retraining now: the one that was asked for at {waiting[0].created} has not ended."
+    trained = [parse(item.done) for item in earlier if item.done and item.made_a_model]
+    year = [at for at in trained if at > now - dt.timedelta(days=365)]
+    if trained and (free := max(trained) + dt.timedelta(days=terms.cool_down_days)) > now:
+        return (
+            None,
+            f"No retraining before {stamp(free)}: the last one ended at {stamp(max(trained))}.",
+        )
     if len(year) >= terms.most_a_year:
         return None, f"No retraining: the policy allows {terms.most_a_year} a year."
     body = {"alert": alert.id, "rule": alert.rule, "version": alert.version}
-    body |= {"since": alert.since, "until": alert.until}
+    body |= {"since": alert.since, "until": alert.until, "model_sha256": model}
     intent = _intent(alert, IntentKind.RETRAINING, "run", body, now)
-    return intent, "A new model is trained and judged; it is promoted only by gate and approvals, as always."
+    return intent, _ASKED if terms.window_share is None else _WAITS
+
+
+_ASKED = "A new model is trained and judged; it is promoted only by gate and approvals, as always."
+_WAITS = f"{_ASKED} Training waits until the source has labels of the drifted window."
 
 
 def messages(

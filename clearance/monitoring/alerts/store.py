@@ -17,8 +17,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from clearance import file_lock
-from clearance.monitoring import database
-from clearance.monitoring.alerts.alert import Alert, Intent, IntentKind, State, stamp
+from clearance.monitoring.alerts.alert import NO_NEW_MODEL, Alert, Intent, IntentKind, State, stamp
+from clearance.monitoring.counting import database
 
 _ADVISORY = 0x616C6572
 _KINDS = {kind: number for number, kind in enumerate(IntentKind)}
@@ -70,6 +70,11 @@ class Stored:
     attempts: int
     done: str | None
     result: str
+
+    @property
+    def made_a_model(self) -> bool:
+        """Whether it is a retraining that ended with a new model."""
+        return self.done is not None and not self.result.startswith(NO_NEW_MODEL)
 
     def to_json(self) -> dict[str, Any]:
         """The intent as a JSON value."""

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from clearance.monitoring import effects
+from clearance.monitoring.figures import effects
 from clearance.monitoring.statistics import change, divergence, normal, rates, reference
 from clearance.monitoring.statistics.divergence import DivergenceEffect
 from clearance.monitoring.statistics.normal import NormalEffect
@@ -27,8 +27,12 @@ OTHER, MISSING = -2, -1
 
 
 def applies(metric: str, kind: Literal["number", "category"]) -> bool:
-    """Whether the metric is defined for features of this kind: categories have no order and no distance."""
-    return kind == "number" or metric not in ("drift.shift", "drift.wasserstein")
+    """Whether the metric is defined for features of this kind.
+
+    Categories have no order and no distance; numbers have no list of values beside which others are unseen.
+    """
+    of_one_kind = {"drift.shift": "number", "drift.wasserstein": "number", "data.unseen_share": "category"}
+    return of_one_kind.get(metric, kind) == kind
 
 
 def effect(metric: str, live: Counts, reference: ReferenceCounts) -> effects.Effect:
@@ -42,12 +46,14 @@ def effect(metric: str, live: Counts, reference: ReferenceCounts) -> effects.Eff
         raise ValueError(f"{len(live)} cells, and the reference has {reference.bins.size}")
     rows = int(live.sum())
     hole = (
-        "no live rows"
+        "no rows to judge"
         if not rows
         else "no rows in the reference"
         if not reference.rows
         else None
         if applies(metric, reference.bins.kind)
+        else "numbers have no list of known values"
+        if reference.bins.kind == "number"
         else "categories have no order"
     )
     if hole:

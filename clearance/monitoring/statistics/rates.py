@@ -71,7 +71,7 @@ class RateEffect:
 def against_limit(hits: int, rows: int) -> RateEffect | NormalEffect:
     """A live rate alone, for a limit on the rate itself. Undefined without rows."""
     if not rows:
-        return normal.undefined("no live rows", 0)
+        return normal.undefined("no rows to judge", 0)
     return RateEffect(hits=hits, rows=rows)
 
 
@@ -221,7 +221,7 @@ def difference(
 ) -> RateDifference | NormalEffect:
     """A live rate less that of the reference. Undefined without rows of either."""
     if not (live[1] and before[1]):
-        where = "live rows" if not live[1] else "rows in the reference"
+        where = "rows to judge" if not live[1] else "rows in the reference"
         return normal.undefined(f"no {where}", live[1], before[1])
     return RateDifference(
         live=live,

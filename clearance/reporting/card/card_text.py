@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationError
 
@@ -37,6 +37,28 @@ class WrittenSentence(params.Section):
 
 Sentences = tuple[WrittenSentence, ...]
 
+TechnicalTopic = Literal[
+    "provider",
+    "interaction",
+    "hardware",
+    "forms",
+    "instructions",
+    "design",
+    "compute",
+    "data_provenance",
+    "data_date",
+    "oversight",
+    "predetermined_changes",
+    "cybersecurity",
+    "risks",
+    "metrics",
+    "risk_management",
+    "standards",
+    "declaration",
+    "distribution_date",
+]
+"""What only the technical file needs to have stated: docs/technical-file.md."""
+
 
 class CardText(params.Section):
     """The content of `card.yaml`: the model that it is about, and what people state in each section."""
@@ -48,6 +70,7 @@ class CardText(params.Section):
     mitigation: Sentences = ()
     ethical_considerations: Sentences = ()
     contacts: Sentences = ()
+    technical_file: dict[TechnicalTopic, Sentences] = Field(default_factory=dict)
 
 
 def load(path: Path = paths.CARD_TEXT) -> CardText:

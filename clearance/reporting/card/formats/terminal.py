@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator
 
 from clearance import foreign_text
-from clearance.documents.card_document import CardDocument
+from clearance.documents.card_document import CardDocument, Section
 from clearance.documents.sentences import Gap, Sentence, Statement
 
 _WIDTH = 110
@@ -16,14 +16,19 @@ def render(card: CardDocument) -> str:
     """The card, section by section; every row of a table is a sentence."""
     lines = [foreign_text.inert(f"Model card: {card.name}, judged as of {card.as_of}")]
     for section in card.sections:
-        lines += ["", section.title.upper()]
-        for sentence in section.sentences:
-            lines += _wrapped(words(sentence), "  ")
-        for table in section.tables:
-            lines += [f"  {table.title}:"]
-            for row in table.rows:
-                lines += _wrapped(words(row), "    - ")
+        lines += section_lines(section)
     return "\n".join(lines) + "\n"
+
+
+def section_lines(section: Section) -> Iterator[str]:
+    """A section with its heading; every row of a table is a sentence."""
+    yield from ("", foreign_text.inert(section.title).upper())
+    for sentence in section.sentences:
+        yield from _wrapped(words(sentence), "  ")
+    for table in section.tables:
+        yield f"  {foreign_text.inert(table.title)}:"
+        for row in table.rows:
+            yield from _wrapped(words(row), "    - ")
 
 
 def words(sentence: Sentence) -> str:
