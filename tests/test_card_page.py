@@ -59,3 +59,16 @@ def test_nothing_in_it_runs_even_without_its_policy(tmp_path: Path) -> None:
     path.write_text(re.sub("<meta http-equiv=[^>]*>", "", path.read_text()))
     dom = browser.browse(tmp_path, "--dump-dom", path.as_uri())
     assert "<title>Model card: loans</title>" in dom
+
+
+def test_print_opens_what_is_folded(tmp_path: Path, page: Path) -> None:
+    folded = tmp_path / "folded.html"
+    folded.write_text(page.read_text().replace("<details open>", "<details>"))
+    hidden = tmp_path / "hidden.html"
+    hidden.write_text(folded.read_text().replace("details::details-content", "unknown"))
+    sizes = []
+    for path in (page, folded, hidden):
+        paper = path.with_suffix(".pdf")
+        browser.browse(tmp_path, "--no-pdf-header-footer", f"--print-to-pdf={paper}", path.as_uri())
+        sizes.append(paper.read_bytes().count(b"/Type /Page\n"))
+    assert sizes[0] == sizes[1] > sizes[2]
