@@ -16,7 +16,7 @@ from openlineage.client.event_v2 import RunState
 
 from clearance import files
 from clearance.errors import ConfigurationError
-from clearance.lineage import delivery, endpoint, events, spool
+from clearance.lineage import delivery, endpoint, events, spool, writer
 from clearance.lineage.delivery import Delivery, DeliveryReport
 from tests.support import disks, lineage_receiver
 from tests.support.lineage_receiver import Receiver
@@ -326,6 +326,20 @@ def test_what_a_kill_left_of_a_line_is_cut_off_before_the_next_event(tmp_path: P
     assert run.read() == whole
     run.append(whole[0])
     assert run.read() == [*whole, whole[0]]
+
+
+def test_a_damaged_line_stops_neither_the_next_run_nor_the_delivery(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    run = record(tmp_path, steps=1)
+    start, *_ = lines = run.path.read_bytes().splitlines(keepends=True)
+    run.path.write_bytes(start + b"not json\n[1]\n{}\n" + lines[1])
+    writer.close_left_open(tmp_path, START + dt.timedelta(days=1))
+    assert run.has_ended
+    ends = [json.loads(line)["eventType"] for line in run.lines()[5:]]
+    assert ends == ["ABORT", "ABORT"]  # the step, then the run
+    assert deliver(tmp_path, http(receiver.url)).waiting == 0
+    assert run.path.with_suffix(spool.REFUSED).read_bytes() == b"not json\n[1]\n"
 
 
 def test_only_the_end_of_its_own_run_ends_a_file(tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ class Delivery:
                 _emit(transport, line)
                 self._accepted += 1
             except Exception as error:
-                if _status(error) not in NEVER_ACCEPTED:
+                if _status(error) not in NEVER_ACCEPTED and not isinstance(error, _Damaged):
                     raise
                 run.refuse(line)
                 self._refused += 1
@@ -113,10 +113,20 @@ class Delivery:
             run.accept(count)
 
 
+class _Damaged(Exception):
+    """A line of the file that is not an event."""
+
+
 def _emit(transport: Transport, line: bytes) -> None:
+    try:
+        event = files.parse_json(line)
+    except ValueError:
+        raise _Damaged from None
+    if not isinstance(event, dict):
+        raise _Damaged
     if (session := getattr(transport, "session", None)) is not None:
         session.headers["Idempotency-Key"] = hashlib.sha256(line).hexdigest()
-    transport.emit(files.parse_json(line))
+    transport.emit(event)
 
 
 def _status(error: BaseException) -> int | None:

@@ -109,13 +109,21 @@ class RunFile:
             return False
 
     def open_starts(self) -> list[dict[str, Any]]:
-        """The START of every run in the file that has not ended, in order; the file's own run comes first."""
+        """The START of every run in the file that has not ended, in order; the file's own run comes first.
+
+        A line that somebody damaged is passed over: it must not keep later runs from being recorded.
+        """
         starts: dict[str, dict[str, Any]] = {}
-        for event in self.read():
-            if event["eventType"] == "START":
-                starts[event["run"]["runId"]] = event
-            elif event["eventType"] in events.CLOSING:
-                starts.pop(event["run"]["runId"], None)
+        for line in self.lines():
+            try:
+                event = json.loads(line)
+                kind, run_id = event["eventType"], event["run"]["runId"]
+            except (ValueError, KeyError, TypeError):
+                continue
+            if kind == "START":
+                starts[run_id] = event
+            elif kind in events.CLOSING:
+                starts.pop(run_id, None)
         return list(starts.values())
 
 
