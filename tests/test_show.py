@@ -32,6 +32,7 @@ NOTHING_SINCE = SinceVerdict(
     version=7,
     until="2026-11-30 12:00:00 UTC",
     state="candidate",
+    bar="bar known to be set after the result: no entry of the ledger states it before",
     tenures=(),
     events=(),
     obstacle=None,

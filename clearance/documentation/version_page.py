@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from clearance import ledger, params, paths, registry
+from clearance import files, ledger, params, paths, registry
 from clearance.documentation import faults, version_card
 from clearance.documentation.world import LedgerUntil
 from clearance.documents.comparison_document import ComparisonDocument
@@ -28,6 +28,7 @@ from clearance.promotion import (
     approval_request,
     candidate,
     incidents,
+    preregistration,
     restrictions,
     review,
     session,
@@ -35,6 +36,7 @@ from clearance.promotion import (
     version_record,
 )
 from clearance.promotion.candidate import VerifiedCandidate
+from clearance.promotion.preregistration import Preregistration
 from clearance.promotion.session import ReadOnlySession
 from clearance.promotion.version_record import VersionRecord
 from clearance.reporting import headline, report
@@ -138,6 +140,7 @@ def _since(subject: _Subject, gaps: _Gaps) -> SinceVerdict:
         version=number,
         until=times.for_display(now),
         state=known[number],
+        bar=str(_bar(subject)),
         tenures=tuple(version_record.describe_tenure(entries, it, demo=demo) for it in tenures),
         events=tuple(_event(entry) for entry in (*_about(entries, number), *record.unreadable)),
         obstacle=obstacle,
@@ -169,6 +172,12 @@ def _event(entry: Entry) -> RecordedEvent:
     elif isinstance(event, events.ComparisonEvent) and event.outcome:
         stated = [event.outcome.replace("_", " ")]
     return RecordedEvent(sentence=str(entry), detail="; ".join(filter(None, stated)))
+
+
+def _bar(subject: _Subject) -> Preregistration:
+    bundle, record = subject.verified.bundle, subject.record
+    judged_by = files.sha256_text(bundle.evidence.judged.text)
+    return preregistration.of_version(record.entries, record.version, list(bundle.files.values()), judged_by)
 
 
 def _obstacle(subject: _Subject) -> str | None:

@@ -32,7 +32,8 @@ class WatchedRule:
 class SinceVerdict:
     """What happened to version `version` up to `until`.
 
-    `state` says what it is then: champion, former champion, rejected or candidate. `tenures` say when it was
+    `state` says what it is then: champion, former champion, rejected or candidate. `bar` says whether policy,
+    test rows and seed were set before the result. `tenures` say when it was
     champion and who allowed it. `obstacle` says why it may not become champion; None where nothing stops it
     or it was asked of another day. `waiting` are the people it waits for, `asked` what they are asked.
     `comparison` is the newest one with the champion; None without one. `newest_looks` are the newest looks of
@@ -43,6 +44,7 @@ class SinceVerdict:
     version: int
     until: str
     state: str
+    bar: str
     tenures: tuple[str, ...]
     events: tuple[RecordedEvent, ...]
     obstacle: str | None

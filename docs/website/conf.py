@@ -47,6 +47,7 @@ FIRST_GUIDES = (
     "fairness",
     "reasons",
     "model-card",
+    "technical-file",
     "governance",
     "approvals",
     "ledger",

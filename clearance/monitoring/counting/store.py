@@ -37,11 +37,9 @@ COUNTS = sa.Table(
     "clearance_monitoring_counts",
     database.METADATA,
     sa.Column("number", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
-    sa.Column("model", sa.Text, nullable=False),
+    *database.texts("model"),
     sa.Column("version", sa.Integer, nullable=False),
-    sa.Column("content", sa.Text, nullable=False),
-    sa.Column("hour", sa.Text, nullable=False),
-    sa.Column("body", sa.Text, nullable=False),
+    *database.texts("content", "hour", "body"),
     sa.Index("clearance_monitoring_counts_by_hour", "model", "version", "content", "hour"),
 )
 LABELS = sa.Table(
@@ -50,21 +48,15 @@ LABELS = sa.Table(
     sa.Column("model", sa.Text, primary_key=True),
     sa.Column("decision", sa.Text, primary_key=True),
     sa.Column("label", sa.Integer, nullable=False),
-    sa.Column("hour", sa.Text, nullable=False),
+    *database.texts("hour"),
 )
 LOOKS = sa.Table(
     "clearance_monitoring_looks",
     database.METADATA,
     sa.Column("number", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
-    sa.Column("model", sa.Text, nullable=False),
+    *database.texts("model"),
     sa.Column("version", sa.Integer, nullable=False),
-    sa.Column("content", sa.Text, nullable=False),
-    sa.Column("policy", sa.Text, nullable=False),
-    sa.Column("period", sa.Text, nullable=False),
-    sa.Column("start", sa.Text, nullable=False),
-    sa.Column("basis", sa.Text, nullable=False),
-    sa.Column("body", sa.Text, nullable=False),
-    sa.Column("made", sa.Text, nullable=False),
+    *database.texts("content", "policy", "period", "start", "basis", "body", "made"),
     sa.Column("reacted", sa.Boolean, nullable=False),
     sa.UniqueConstraint("model", "version", "content", "policy", "period", "start", "basis"),
 )
