@@ -67,7 +67,7 @@ def every_chart() -> list[drawing.Chart]:
     document = evidence.performance(
         {"roc_auc": reported.measured(0.9, 0.8, 0.95)},
         rows=100,
-        confusion={"true_positive": 50, "false_positive": 10, "true_negative": 30, "false_negative": 10},
+        confusion={"true_positive": 50, "false_positive": 10, "true_negative": 20, "false_negative": 20},
     )
     points = chart_points.ChartPoints(
         calibration=tuple(
@@ -115,7 +115,7 @@ def test_every_chart_is_valid_vega_lite() -> None:
 def test_the_decision_threshold_is_marked_at_the_rates_of_its_decisions() -> None:
     (_, chart, _, _) = every_chart()
     dot = chart.specification["layer"][-1]["data"]["values"]
-    assert dot == [{"x": 10 / 40, "y": 50 / 60}]
+    assert dot == [{"x": 10 / 30, "y": 50 / 70}]
 
 
 def test_candidates_that_would_print_onto_each_other_share_a_label() -> None:
