@@ -206,6 +206,13 @@ def test_a_release_is_refused_for_a_gap_that_the_policy_does_not_allow(tmp_path:
     assert without.undocumented is not None
 
 
+@pytest.mark.parametrize("day", ["2025-12-31", "2026-01-01"])
+def test_sections_are_required_from_the_first_day_in_force(tmp_path: Path, day: str) -> None:
+    root = carded.write(tmp_path / "p", rules=reported.policy(documents=carded.TERMS))
+    policy = policy_file.load(root / "policies/p.yaml")
+    assert (policy.documents_on(dt.date.fromisoformat(day)) is None) == (day < "2026")
+
+
 def test_a_policy_refuses_unknown_and_repeated_sections() -> None:
     for sections in ([], ["limits", "limits"], ["everything"]):
         with pytest.raises(ValueError, match=r"required|twice|Input"):
@@ -301,6 +308,22 @@ def test_forty_groups_and_three_hundred_features_stay_a_readable_card(tmp_path: 
     assert len(rows(CardDocument.read(root), "data", "Groups among test rows")) == 42
     assert (root / paths.CARD_FORMATS / "card.html").stat().st_size < 200_000
     assert (root / paths.CARD).stat().st_size < 1_000_000
+
+
+def test_a_model_that_gives_decisions_alone_has_no_threshold_in_its_card(tmp_path: Path) -> None:
+    records = carded.documents()
+    records["training"]["external"] = {
+        **{"file": "external/v.csv", "sha256": "ab" * 32, "format": "table", "origin": "declared"},
+        **{"answer": "decisions", "trained_on": "unknown", "trained_elsewhere": 0, "made_with": {}},
+        "declared_by": "a vendor",
+        "declared": [{"about": "decisions", "value": "as delivered"}],
+    }
+    made = CardDocument.read(carded.write(tmp_path / "p", records))
+    texts = [one.text for one in section(made, "details").sentences if isinstance(one, DerivedClaim)]
+    assert "It gives decisions and no scores." in texts
+    assert "Declared, not measured: decisions: as delivered." in texts
+    assert not any("score of at least" in text for text in texts)
+    assert check.gaps(section(made, "details")) == []
 
 
 @pytest.mark.parametrize("undefined", ["this model is not explained: no probabilities", "shap refuses it"])

@@ -13,7 +13,7 @@ from itertools import islice, zip_longest
 from pathlib import Path
 
 from clearance import files, params, paths, registry
-from clearance.documentation import version_files
+from clearance.documentation import faults, version_files
 from clearance.documents.card_document import CardDocument
 from clearance.documents.verdict_document import VerdictDocument
 from clearance.errors import ClearanceError, IntegrityError
@@ -85,6 +85,8 @@ def check_version(root: Path, number: int) -> DocumentCheck:
     with session.open_read_only(root) as reader:
         record = version_record.fold(reader.entries(name), name, number, reader.roles)
         with version_files.fetched(reader, registry.connect(), record, names) as fetched:
+            if CARD not in fetched.bundle.evidence.outs:
+                raise faults.NO_CARD(version=fetched.version, number=number)
             lost = [
                 Finding(
                     document=path,

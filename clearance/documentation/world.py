@@ -72,11 +72,15 @@ _NOTHING: Mapping[str, str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class LedgerUntil:
-    """The entries of a model that count and were recorded until a time, in order."""
+    """The entries of a model that count and were recorded until a time, in order.
+
+    `bar` says whether the bar of the version was set before its result; None where that is not asked.
+    """
 
     model: str
     entries: Sequence[Entry]
     at: dt.datetime
+    bar: str | None = None
 
     @classmethod
     def of(cls, entries: Sequence[Entry], model: str, at: dt.datetime) -> LedgerUntil:
@@ -162,6 +166,7 @@ def _counted(ledger: LedgerUntil, version: int) -> dict[str, object]:
         "state": listed[version].state if version in listed else None,
         "open_incidents": len(_open_incidents(ledger, version)),
         "restricted_by": [] if restriction is None else [cause.name for cause in restriction.causes],
+        "bar": ledger.bar,
         "test_rows": rows,
         "test_rows_judged": models,
     }
@@ -211,6 +216,13 @@ def _standing(known: Mapping[str, Artefact]) -> Iterator[Sentence]:
         entries=_at_ledger("entries", "count"),
     )
     counted = known[LEDGER].content
+    if counted["bar"]:
+        yield _say(
+            "{bar}.",
+            "whether the bar was set before the result",
+            known,
+            bar=_at_ledger("bar", "text"),
+        )
     if counted["open_incidents"]:
         yield _say(
             "Open incidents: {number}.",

@@ -88,13 +88,21 @@ def details(known: Artefacts) -> Iterator[Sentence]:
         day=place(VERDICT, "date", "policy", "as_of"),
         verdict=place(VERDICT, "outcome", "verdict"),
     )
-    yield say(
-        known,
-        "A score of at least {threshold} is decided favourably; how it was chosen: {rule}.",
-        "the threshold",
-        threshold=place(TRAINING, "number", "threshold"),
-        rule=place(TRAINING, "text", "threshold_rule"),
-    )
+    if value(known, TRAINING, "external", "answer") == "decisions":
+        yield say(
+            known,
+            "It gives {answer} and no scores.",
+            "what it gives",
+            answer=place(TRAINING, "text", "external", "answer"),
+        )
+    else:
+        yield say(
+            known,
+            "A score of at least {threshold} is decided favourably; how it was chosen: {rule}.",
+            "the threshold",
+            threshold=place(TRAINING, "number", "threshold"),
+            rule=place(TRAINING, "text", "threshold_rule"),
+        )
     if value(known, TRAINING, "external"):
         yield say(
             known,
