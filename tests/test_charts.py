@@ -6,7 +6,7 @@ from typing import Any
 
 import altair as alt
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearance.documents.performance_document import PerformanceDocument
@@ -36,6 +36,7 @@ def roc(points: list[tuple[float, float]]) -> drawing.Chart:
     return chart
 
 
+@settings(max_examples=30)
 @given(st.lists(st.tuples(SHARES, SHARES), min_size=2, max_size=40, unique=True))
 def test_a_curve_lies_where_its_points_do(points: list[tuple[float, float]]) -> None:
     chart = roc(points)
