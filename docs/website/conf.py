@@ -43,6 +43,7 @@ FIRST_GUIDES = (
     "your-model",
     "data",
     "external-models",
+    "report",
     "fairness",
     "reasons",
     "model-card",
