@@ -236,6 +236,20 @@ def test_each_command_writes_each_format(place: Place) -> None:
     assert header[0] == "Rule" and {row[0] for row in matrix} >= {"sound", "gap"}
 
 
+def test_a_vendors_table_of_scores_has_a_file_that_says_what_was_only_declared(place: Place) -> None:
+    place.make("of a vendor", "judged", of_a_vendor)
+    document = technical_file.read(place.root, 1)
+    (section,) = [section for section in document.sections if section.id == "2(a)"]
+    said = [sentence.text for sentence in section.sentences if isinstance(sentence, DerivedClaim)]
+    assert any("The model was made elsewhere" in text for text in said)
+    assert not any("Fitted here" in text for text in said)
+    assert rows(document, "2(a)", "Declared by the maker")
+
+
+def of_a_vendor(place: Place) -> None:
+    place.release(vendor="unknown")
+
+
 def test_a_version_is_compared_with_the_champion_where_no_other_is_named(place: Place) -> None:
     place.put("failed")
     result = place.command("diff", "3")
