@@ -29,6 +29,8 @@ from clearance.documents.comparison_document import (
     ComparisonFinding,
 )
 from clearance.documents.measurement import Outcome
+from clearance.documents.release_receipt import ReleaseReceipt
+from clearance.versioning import pipeline_state
 from tools import compose_rules, deploy_check, gate, image, manifests, sbom
 
 ROOT = Path(__file__).parent.parent
@@ -357,9 +359,9 @@ def test_the_gate_takes_a_comparison_of_this_very_model_and_nothing_else(
     for name in ("params.yaml", "policies"):
         (tmp_path / name).symlink_to(ROOT / name)
     state = SimpleNamespace(fingerprint="mine")
-    monkeypatch.setattr(gate.pipeline_state, "verify", lambda _root: state)
+    monkeypatch.setattr(pipeline_state, "verify", lambda _root: state)
     receipt = SimpleNamespace(fingerprint="mine", is_champion=False)
-    monkeypatch.setattr(gate.ReleaseReceipt, "read", lambda _root: receipt)
+    monkeypatch.setattr(ReleaseReceipt, "read", lambda _root: receipt)
     if last is not None:
         last.write(tmp_path)
     outcome, reasons = gate.compared(tmp_path)
