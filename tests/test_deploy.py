@@ -45,10 +45,10 @@ MUTATIONS = yaml.safe_load((ROOT / "tests/samples/mutated_manifests.yaml").read_
 
 def find(objects: Objects, subject: str) -> dict[str, Any] | None:
     """The object that a pattern such as `ConfigMap/settings-*` names."""
-    named = [
+    matches = [
         item for item in objects if fnmatch.fnmatch(f"{item['kind']}/{item['metadata']['name']}", subject)
     ]
-    return named[0] if named else None
+    return matches[0] if matches else None
 
 
 def pod(item: dict[str, Any]) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def pod(item: dict[str, Any]) -> dict[str, Any]:
     return item
 
 
-def mutated(objects: Objects, mutation: dict[str, Any]) -> Objects:
+def mutate(objects: Objects, mutation: dict[str, Any]) -> Objects:
     """A copy of the objects with one fault in it."""
     objects = copy.deepcopy(objects)
     item = find(objects, mutation["of"])
@@ -95,7 +95,7 @@ def test_argo_template_and_compose_file_keep_every_rule() -> None:
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation["fault"])
 def test_a_mutated_manifest_is_refused_for_its_own_fault(mutation: dict[str, Any]) -> None:
-    objects = mutated(PRODUCTION, mutation)
+    objects = mutate(PRODUCTION, mutation)
     assert objects != PRODUCTION
     assert mutation["code"] in {finding.code for finding in manifests.findings(objects, digests=True)}
 
@@ -364,9 +364,9 @@ def test_the_gate_takes_a_comparison_of_this_very_model_and_nothing_else(
     monkeypatch.setattr(ReleaseReceipt, "read", lambda _root: receipt)
     if last is not None:
         last.write(tmp_path)
-    outcome, reasons = gate.compared(tmp_path)
+    outcome, reasons = gate.compare_with_champion(tmp_path)
     assert (outcome, bool(reasons)) == (expected, expected != "pass")
     receipt.is_champion = True
-    assert gate.compared(tmp_path)[0] == Outcome.PASS
+    assert gate.compare_with_champion(tmp_path)[0] == Outcome.PASS
     receipt.fingerprint = "of an earlier run"
-    assert gate.compared(tmp_path)[0] == expected
+    assert gate.compare_with_champion(tmp_path)[0] == expected
