@@ -102,8 +102,9 @@ def fill(engine: sa.Engine, counts: list[WindowCounts]) -> list[float]:
     seconds = []
     for place, part in enumerate(counts):
         key = VersionHour(version=1, content=CONTENT, hour=START + place * dt.timedelta(hours=1))
+        inputs = {f"{place:08}{row:056}": key.hour for row in range(part.rows)}
         began = time.perf_counter()
-        store.add_counts(engine, MODEL, {key: part}, log="log", after=place, until=place + 1)
+        store.add_counts(engine, MODEL, {key: part}, log="log", after=place, until=place + 1, inputs=inputs)
         seconds.append(time.perf_counter() - began)
     return seconds
 

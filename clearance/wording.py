@@ -125,6 +125,8 @@ def _power_of_ten(value: float, ends: list[float]) -> str:
 
 def _crosses(value: float, end: float, decimals: int, scale: int = 1) -> bool:
     """Whether `value`, shown times `scale` with so many decimals, reaches `end` or lies past it."""
+    if abs(value - end) * scale > 10.0**-decimals:
+        return False  # rounding moves it by half of that at most
     return _passes(f"{value * scale:.{decimals}f}", value, end, scale)
 
 

@@ -9,10 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from prefect import State, flow
-from prefect.states import Completed, Failed
 
-from clearance import environment
-from clearance.errors import ClearanceError
 from clearance.monitoring import alerts as room
 from flows import notifications, steps
 from flows.runner.child_processes import OnLine
@@ -21,15 +18,7 @@ from flows.runner.child_processes import OnLine
 @flow(name="alerts", on_failure=[notifications.send], on_crashed=[notifications.send])
 def alerts() -> State[Any]:
     """Attend to the alerts of the project once."""
-    try:
-        root = environment.project_root()
-        environment.apply(root)
-    except ClearanceError as error:
-        return Failed(message=str(error))
-    future = attend.submit("attend", root)
-    future.wait()
-    state = future.state
-    return (Completed if state.is_completed() else Failed)(name=state.name, message=state.message)
+    return steps.as_flow(lambda root: attend.submit("attend", root))
 
 
 @steps.step

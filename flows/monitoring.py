@@ -12,8 +12,8 @@ from typing import Any
 from prefect import State, flow
 from prefect.states import Completed, Failed
 
-from clearance import environment, isolation, paths
-from clearance.errors import ClearanceError, ExitCode
+from clearance import isolation, paths
+from clearance.errors import ExitCode
 from clearance.versioning import dvc_repro
 from flows import notifications, steps
 from flows.runner import child_processes, commands
@@ -32,16 +32,7 @@ ENDS = {
 @flow(name="monitoring", on_crashed=[notifications.send])
 def monitoring() -> State[Any]:
     """Count new decisions, judge every window that is over, and do what the policy says of failed rules."""
-    try:
-        root = environment.project_root()
-        environment.apply(root)
-    except ClearanceError as error:
-        return Failed(message=str(error))
-    future = watch.submit("watch", root)
-    future.wait()
-    state = future.state
-    new_state = Completed if state.is_completed() else Failed
-    return new_state(name=state.name, message=state.message)
+    return steps.as_flow(lambda root: watch.submit("watch", root))
 
 
 @steps.step

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from prefect import State, flow
-from prefect.states import Completed, Failed
+from prefect.futures import PrefectFuture
 
-from clearance import environment, params, paths
-from clearance.errors import ClearanceError
+from clearance import params, paths
 from clearance.monitoring import alerts
 from flows import faults, notifications, steps
 from flows.runner.child_processes import OnLine
@@ -27,19 +26,14 @@ def retraining(intent: str, model: str | None = None) -> State[Any]:
         intent: The id of the retraining in the monitoring store.
         model: The registered name, by default the checkout's own model, the only one it trains.
     """
-    try:
-        root = environment.project_root()
-        environment.apply(root)
+
+    def submit(root: Path) -> PrefectFuture[Any]:
         own = params.load(root / paths.PARAMS).name
         if model not in (None, own):
             raise faults.ANOTHER_MODEL(own=own, model=model)
-    except ClearanceError as error:
-        return Failed(message=str(error))
-    future = retrain.submit("retrain", root, intent)
-    future.wait()
-    state = future.state
-    new_state = Completed if state.is_completed() else Failed
-    return new_state(name=state.name, message=state.message)
+        return retrain.submit("retrain", root, intent)
+
+    return steps.as_flow(submit)
 
 
 @steps.step

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from prefect import State, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import TaskRun
+from prefect.futures import PrefectFuture
 from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed
 from prefect.tasks import Task, exponential_backoff
 
+from clearance import environment
 from clearance.errors import ClearanceError, ReleaseRefused, TransientError
 from flows.runner.child_processes import OnLine, RunEnded
 
@@ -41,6 +44,19 @@ step: Callable[[Callable[..., Any]], Task[..., Any]] = partial(
     cache_policy=NO_CACHE,
 )
 """Decorator that makes a task of a function whose argument `name` names the step."""
+
+
+def as_flow(submit: Callable[[Path], PrefectFuture[Any]]) -> State[Any]:
+    """The end of a flow of one step, which `submit` starts in the project's folder: that of the step."""
+    try:
+        root = environment.project_root()
+        environment.apply(root)
+        future = submit(root)
+    except ClearanceError as error:
+        return Failed(message=str(error))
+    future.wait()
+    state = future.state
+    return (Completed if state.is_completed() else Failed)(name=state.name, message=state.message)
 
 
 def run_step(run: Callable[[OnLine], bool]) -> State[Any]:

@@ -64,6 +64,7 @@ HEAVY = (
     *("test_monitor_task.py", "test_monitoring_page.py", "test_observed_table.py", "test_workspace.py"),
     *("test_inference_log_crashes.py", "test_inference_log_faults.py"),
     *("test_contributions_exact.py", "test_reasons.py", "test_row_plan.py"),
+    *("test_card.py", "test_card_formats.py", "test_check_documents.py"),
 )
 """Files that fit models, validate tables, run DVC, or read and write MLflow's store."""
 

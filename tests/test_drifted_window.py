@@ -16,7 +16,7 @@ from clearance.monitoring import alerts
 from clearance.monitoring.alerts import actions, conditions, drifted_window
 from clearance.monitoring.alerts.actions import Actions
 from clearance.monitoring.alerts.alert import Alert, IntentKind
-from clearance.monitoring.alerts.drifted_window import Coverage, Decided
+from clearance.monitoring.alerts.drifted_window import Coverage, DecidedKeys
 from clearance.monitoring.alerts.store import Stored
 from clearance.monitoring.counting import database
 from clearance.policy.monitoring_terms import MonitoringTerms
@@ -38,16 +38,16 @@ WINDOW = (START, START + dt.timedelta(days=1))
 def test_the_share_is_of_all_who_were_decided_on_and_an_unknown_one_never_helps(
     decided: frozenset[str], labelled: frozenset[str], unnamed: int
 ) -> None:
-    found = drifted_window.coverage(Decided(keys=decided, unnamed=unnamed), labelled)
+    found = drifted_window.coverage(DecidedKeys(keys=decided, unnamed=unnamed), labelled)
     assert 0 <= found.share <= 1
     assert (found.share == 1) == (bool(decided) and decided <= labelled and not unnamed)
     assert found.labelled == len([key for key in decided if key in labelled])
-    one_more = drifted_window.coverage(Decided(keys=decided, unnamed=unnamed + 1), labelled)
+    one_more = drifted_window.coverage(DecidedKeys(keys=decided, unnamed=unnamed + 1), labelled)
     assert one_more.share < found.share or not found.share
 
 
 def test_a_window_without_decisions_has_no_share_of_anything() -> None:
-    assert drifted_window.coverage(Decided(keys=frozenset()), {"a"}).share == 0
+    assert drifted_window.coverage(DecidedKeys(keys=frozenset()), {"a"}).share == 0
 
 
 # The log and the source
@@ -111,7 +111,7 @@ def test_numbers_are_keys_too_and_a_row_key_stands_in_for_an_entity(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source(place, "application,approve\n007,1\n8,\n9,0\n", entity=None, row_key="application")
-    decided = Decided(keys=frozenset({"007", "8", "9", "10"}))
+    decided = DecidedKeys(keys=frozenset({"007", "8", "9", "10"}))
     monkeypatch.setattr(drifted_window, "read_decided", lambda *_: decided)
     assert ensure(place, wanted=0.5).labelled == 2
 
@@ -179,7 +179,7 @@ ASKS = finding(retrain=True)
 def covers(monkeypatch: pytest.MonkeyPatch, labelled: int) -> None:
     """So many of ten persons of the window are in the source."""
     keys = frozenset(map(str, range(10)))
-    monkeypatch.setattr(drifted_window, "read_decided", lambda *_: Decided(keys=keys))
+    monkeypatch.setattr(drifted_window, "read_decided", lambda *_: DecidedKeys(keys=keys))
     monkeypatch.setattr(drifted_window, "read_labelled", lambda *_: frozenset(map(str, range(labelled))))
 
 

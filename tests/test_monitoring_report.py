@@ -49,5 +49,5 @@ def test_of_many_looks_the_newest_are_printed_and_failures_among_the_others_are_
 def test_todays_decisions_are_said_to_wait() -> None:
     waiting = Pending(decisions=1_204, since=DUE - dt.timedelta(hours=25), due=DUE)
     lines = list(report.lines(result(quiet(0), pending=waiting)))
-    assert "1,204 decisions since 2026-03-01 00:00Z: judged from 2026-03-02 01:00Z on" in lines
-    assert not [line for line in report.lines(result(quiet(0))) if "judged from" in line]
+    assert "1,204 decisions since 2026-03-01 00:00Z wait to be judged, from 2026-03-02 01:00Z on" in lines
+    assert not [line for line in report.lines(result(quiet(0))) if "wait to be judged" in line]

@@ -58,6 +58,8 @@ def test_the_file_says_who_signed_each_report_and_when_the_ledger_took_it(place:
 def test_the_file_tells_decisions_and_changes_with_their_entries(place: Place) -> None:
     place.put("successor")
     document = technical_file.read(place.root, 1)
+    signatures = rows(document, "2(g)", "People who signed these reports with their decision")
+    assert [(row["by"], row["kind"]) for row in signatures] == [("vera", "approval"), ("rita", "approval")]
     decisions = rows(document, "2(e)", "Decisions of people")
     assert [(row["by"], row["kind"]) for row in decisions] == [("vera", "approval"), ("rita", "approval")]
     assert [row["kind"] for row in rows(document, "6", "Changes of the champion")] == ["promotion"]
@@ -157,6 +159,33 @@ def test_a_stored_file_is_checked_against_the_evidence_as_it_is(place: Place) ->
                 (problem, *_) = technical_file.problems(stored, evidence)
                 assert problem.stated.endswith("And it is fair.")
                 part["text"] = part["text"].removesuffix(" And it is fair.")
+
+
+def test_a_file_written_earlier_is_checked_by_command(place: Place) -> None:
+    place.put("champion")
+    state({"technical_file": {"provider": [STATEMENT]}})
+    file = place.root / "technical_file.json"
+    assert place.command("technical-file", "1", "--format", "json", "--output", str(file)).code == 0
+    place.roll_back()
+    place.retire()
+    assert place.command("technical-file", "--check", str(file)).code == ExitCode.PASS
+    file.write_text(file.read_text().replace("tess", "anna"))
+    lies = place.command("technical-file", "--check", str(file))
+    assert lies.code == ExitCode.REFUSED and "'anna', right is 'tess'" in lies.said
+    state({"technical_file": {"provider": [STATEMENT | {"text": "Theirs."}]}})
+    lies = place.command("technical-file", "--check", str(file))
+    assert lies.code == ExitCode.REFUSED and "present/card.yaml" in lies.said
+
+
+def test_a_file_that_is_no_technical_file_is_one_message(place: Place) -> None:
+    place.put("champion")
+    (place.root / "other.json").write_text("{}")
+    result = place.command("technical-file", "--check", "other.json")
+    assert (result.code, result.error) == (ExitCode.ERROR, "documents.does_not_fit")
+    document = technical_file.read(place.root, 1).to_json() | {"at": "soon"}
+    (place.root / "other.json").write_text(json.dumps(document))
+    result = place.command("technical-file", "--check", "other.json")
+    assert (result.code, result.error) == (ExitCode.ERROR, "documentation.not_a_moment")
 
 
 def test_each_command_writes_each_format(place: Place) -> None:

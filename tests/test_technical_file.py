@@ -133,10 +133,14 @@ def test_test_reports_are_dated_and_signed() -> None:
     }
 
 
-def test_without_a_signature_the_reports_are_a_gap() -> None:
-    document = technical.document(**{sources.LEDGER: technical.LEDGER | {"reports": []}})
+@pytest.mark.parametrize(
+    ("lacking", "expected"),
+    [("reports", "dated and signed"), ("signatures", "nobody who decides has signed these reports")],
+)
+def test_without_a_signature_the_reports_are_a_gap(lacking: str, expected: str) -> None:
+    document = technical.document(**{sources.LEDGER: technical.LEDGER | {lacking: []}})
     gaps = check.gaps(section(document, "2(g)"))
-    assert any("dated and signed" in gap.what for gap in gaps)
+    assert any(expected in gap.what for gap in gaps)
 
 
 def test_the_plan_is_a_gap_where_the_policy_watches_nothing() -> None:
@@ -343,7 +347,8 @@ def test_a_row_states_source_certainty_kind_evidence_and_result() -> None:
     assert gap.values["measured"] == "0.150 (0.050 to 0.270)"
     assert (gap.values["limit"], gap.values["outcome"]) == ("≤ 0.1", "insufficient evidence")
     assert (gap.values["kind"], gap.values["certainty"]) == ("engineering", "not stated")
-    assert gap.values["pointer"] == "/measurements/demographic_parity_difference/race"
+    place = "reports/fairness.json#/measurements/demographic_parity_difference/race"
+    assert gap.values["evidence"] == place
     assert gap.values["digest"] == technical.known()[sources.FAIRNESS].sha256
 
 
@@ -519,7 +524,7 @@ def test_the_document_is_what_its_schema_reads() -> None:
 def test_an_annex_of_no_version_is_dated_and_named() -> None:
     subject = Subject(name="<x>", version=3, at=technical.AT, policy_file="none")
     document = annex_iv.make({}, subject)
-    assert (document.version, document.at) == (3, "2026-11-23T12:00:00Z")
+    assert (document.version, document.at) == (3, "2026-11-23T12:00:00+00:00")
     assert "<x>" not in render.html(document)
 
 

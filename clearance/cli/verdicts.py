@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 def verdict(markdown: bool, as_json: bool) -> int:
     """Print the last verdict, if it still holds.
 
-    Exit status: 0 pass, 3 refused, 4 insufficient evidence, 5 not evaluated, or stale: a file, a parameter or
-    the policy has changed since.
+    In a terminal, with a table of all findings. Exit status: 0 pass, 3 refused, 4 insufficient evidence, 5
+    not evaluated, or stale: a file, a parameter or the policy has changed since.
     """
     from clearance.reporting import current_verdict, summary
 
@@ -46,6 +47,10 @@ def verdict(markdown: bool, as_json: bool) -> int:
         lines += [*summary.data_warnings(root), *summary.counts(root, document)]
     for line in lines:
         process.echo(f"  {line}")
+    if sys.stdout.isatty() and not current.is_stale:
+        from clearance.cli import verdict_table
+
+        process.show_table(verdict_table.table(summary.rows(document)))
     return current.exit_code
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from pathlib import Path
 
-from clearance.documentation import version_evidence
+from clearance.documentation import faults, version_evidence
 from clearance.documentation.version_evidence import VersionEvidence
 from clearance.documents.card_document import Section
 from clearance.documents.technical_file_document import TechnicalFile
@@ -37,6 +37,18 @@ def subject(evidence: VersionEvidence) -> Subject:
         policy_file=evidence.policy_file,
         valid_days=None if terms is None else terms.valid_days,
     )
+
+
+def check_stored(root: Path, stored: TechnicalFile) -> list[Problem]:
+    """What a file that was written earlier says otherwise than the evidence, for its version and its moment.
+
+    Raises as `version_evidence.read` does, and IntegrityError where its moment is none.
+    """
+    try:
+        at = dt.datetime.fromisoformat(stored.at)
+    except ValueError:
+        raise faults.NOT_A_MOMENT(at=stored.at) from None
+    return problems(stored, version_evidence.read(root, stored.version, at))
 
 
 def problems(stored: TechnicalFile, evidence: VersionEvidence) -> list[Problem]:

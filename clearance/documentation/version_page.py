@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from clearance import files, ledger, params, paths, registry
-from clearance.documentation import version_card
+from clearance.documentation import faults, version_card
 from clearance.documentation.world import LedgerUntil
 from clearance.documents.comparison_document import ComparisonDocument
 from clearance.documents.look_document import Look
@@ -78,17 +78,18 @@ def compose(root: Path, version: int | None = None, at: dt.datetime | None = Non
     name, server = params.load(root / paths.PARAMS).name, registry.connect()
     moment = at.replace(tzinfo=dt.UTC) if at and at.tzinfo is None else at
     with session.open_read_only(root) as reader:
-        entries = [entry for entry in reader.entries(name) if moment is None or entry.at <= moment]
-        until = LedgerUntil.of(entries, name, moment or reader.now())
+        until = LedgerUntil.of(reader.entries(name), name, moment or reader.now())
         number = version if version is not None else version_card.default_version(until)
-        record = version_record.fold(entries, name, number, reader.roles)
+        record = version_record.fold(until.entries, name, number, reader.roles)
+        if record.proposal is None:
+            raise faults.NOT_PROPOSED_THEN(version=number, name=name, at=times.for_display(until.at))
         with candidate.open_verified(reader, server, record) as verified:
             subject = _Subject(
                 reader=reader,
                 server=server,
                 verified=verified,
                 record=record,
-                now=moment or reader.now(),
+                now=until.at,
                 is_present=moment is None,
             )
             gaps = _Gaps()

@@ -37,6 +37,11 @@ METRICS: Mapping[str, LiveMetric] = {
         ends=(0, 1),
         subject="table",
     ),
+    "data.replayed_share": LiveMetric(
+        text="share of decisions whose entity and whole input came before in another hour of seven days",
+        ends=(0, 1),
+        subject="table",
+    ),
     "data.serving_skew": LiveMetric(
         text="decisions that the pipeline does not compute again, of those tried",
         ends=(0, _INFINITY),

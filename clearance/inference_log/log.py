@@ -183,6 +183,11 @@ class InferenceLog:
             self._note_read(found[-1].id, reader, f"{reason}: {len(found)} decisions up to this one")
         return found
 
+    def keyed_digests(self, texts: Sequence[str]) -> list[str]:
+        """A digest of each text under the log's key file: equal for equal texts, and of no use without it."""
+        with self.store.opened() as log:
+            return [log.keyring.digest(text) for text in texts]
+
     def _note_read(self, about: str, reader: str, reason: str) -> None:
         self.append(records.Read(caller=reader, about=about, reason=reason))
 

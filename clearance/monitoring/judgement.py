@@ -248,7 +248,7 @@ def _not_sure_enough(hypothesis: Hypothesis, decision: Decision) -> str:
 
 def _p(value: float) -> str:
     """A p-value in words. One too small to print is below the smallest that means anything, never 0."""
-    return f"p < {wording.number(_SMALLEST)}" if value < _SMALLEST else f"p {wording.number(value)}"
+    return f"p < {_SMALLEST:g}" if value < _SMALLEST else f"p {wording.number(value)}"
 
 
 def _chance(hypothesis: Hypothesis, decision: Decision) -> str:

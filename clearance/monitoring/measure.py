@@ -122,10 +122,17 @@ def _repeated_share(counts: WindowCounts, baseline: BaselineDocument) -> Effect:
     )
 
 
+def _replayed_share(counts: WindowCounts, _baseline: BaselineDocument) -> Effect:
+    if not counts.named:
+        return normal.undefined("no decision names its entity, so none can be called a replay", counts.rows)
+    return rates.against_limit(counts.replayed, counts.named)
+
+
 _OF_TABLE: Mapping[str, Callable[[WindowCounts, BaselineDocument], Effect]] = {
     "data.schema_violations": _schema_violations,
     "data.serving_skew": _serving_skew,
     "data.repeated_share": _repeated_share,
+    "data.replayed_share": _replayed_share,
 }
 
 

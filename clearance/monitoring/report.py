@@ -42,8 +42,8 @@ def lines(result: MonitorRun, *, every_look: bool = False, every_finding: bool =
 
 
 def _waiting(pending: Pending) -> str:
-    decisions = wording.counted(pending.decisions, "decision")
-    return f"{decisions} since {pending.since:%Y-%m-%d %H:%MZ}: judged from {pending.due:%Y-%m-%d %H:%MZ} on"
+    since, due = (f"{moment:%Y-%m-%d %H:%MZ}" for moment in (pending.since, pending.due))
+    return f"{wording.counted(pending.decisions, 'decision')} since {since} wait to be judged, from {due} on"
 
 
 def _outcomes(looks: Sequence[Look]) -> str:

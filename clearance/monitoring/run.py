@@ -29,7 +29,7 @@ from clearance.inference_log import InferenceLog
 from clearance.inference_log.reading import LoggedDecision
 from clearance.ledger import times
 from clearance.monitoring import alerts, faults, looking, measure, watched_version, window_rows
-from clearance.monitoring.counting import database, decision_counts, store, windows
+from clearance.monitoring.counting import database, decision_counts, replays, store, windows
 from clearance.monitoring.counting.decision_counts import Decided, Seen
 from clearance.monitoring.counting.store import VersionHour, VersionKey
 from clearance.monitoring.counting.window_counts import Groups, WindowCounts
@@ -274,9 +274,11 @@ def count_new(monitor: Monitor, log: InferenceLog) -> tuple[int, list[str]]:
     total = 0
     decisions = log.decisions(after=after, reader=reader, reason=REASON)
     while batch := list(islice(decisions, TOGETHER)):
-        counts = count_batch(monitor, batch, odd)
+        counts, inputs = count_batch(monitor, log, batch, odd)
         until = batch[-1].sequence
-        store.add_counts(monitor.engine, monitor.name, counts, log=log.id, after=after, until=until)
+        store.add_counts(
+            monitor.engine, monitor.name, counts, log=log.id, after=after, until=until, inputs=inputs
+        )
         after = until
         for hours in monitor.seen.values():
             for hour in sorted(hours)[:-REMEMBERED]:
@@ -286,10 +288,13 @@ def count_new(monitor: Monitor, log: InferenceLog) -> tuple[int, list[str]]:
 
 
 def count_batch(
-    monitor: Monitor, batch: Sequence[LoggedDecision], odd: Counter[str]
-) -> dict[VersionHour, WindowCounts]:
-    """The counts of these decisions by version and hour; `odd` counts those that are not among them."""
-    of_version: dict[int, list[Decided]] = {}
+    monitor: Monitor, log: InferenceLog, batch: Sequence[LoggedDecision], odd: Counter[str]
+) -> tuple[dict[VersionHour, WindowCounts], replays.Hours]:
+    """The counts of these decisions by version and hour, and the digests of inputs that are new, by hour.
+
+    `odd` counts the decisions that are not among them.
+    """
+    counted: list[Decided] = []
     for decision in batch:
         if decision.model.name != monitor.name:
             odd["of another model are not counted"] += 1
@@ -304,15 +309,20 @@ def count_batch(
             elif windows.hour_of(times.parse(decision.at)) - hour > LATE:
                 odd["came late: they count in their own hour, also where its window was judged before"] += 1
             groups = monitor.groups(decision.inference.subject, decision.inference.time)
-            own = of_version.setdefault(decision.model.version, [])
-            own.append(Decided(hour=hour, inference=decision.inference, groups=groups))
-    return {
+            counted.append(Decided(hour=hour, inference=decision.inference, groups=groups))
+    known = partial(store.first_hours, monitor.engine, monitor.name)
+    of_version: dict[int, list[Decided]] = {}
+    marked, inputs = replays.marked(counted, log.keyed_digests, known)
+    for item in marked:
+        of_version.setdefault(item.inference.model.version, []).append(item)
+    counts = {
         VersionHour(version=number, content=monitor.version(number).content, hour=hour): part
         for number, decided in of_version.items()
         for hour, part in decision_counts.count(
             monitor.version(number), decided, monitor.seen.setdefault(number, {})
         ).items()
     }
+    return counts, inputs
 
 
 def is_own(monitor: Monitor, decision: LoggedDecision) -> bool:

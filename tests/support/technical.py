@@ -98,9 +98,13 @@ LEDGER: dict[str, Any] = {
     "decisions": [
         {"entry": 7, "at": "2026-11-22 10:00:00 UTC", "by": "vera", "kind": "approval", "reason": "sound"},
     ],
+    "signatures": [
+        {"entry": 7, "at": "2026-11-22 10:00:00 UTC", "by": "vera", "kind": "approval", "keyid": KEY},
+    ],
     "rebuilds": [{"entry": 8, "by": "rita", "conclusion": "identical", "environment": "fresh"}],
     "changes": [
-        {"entry": 9, "at": "2026-11-22 11:00:00 UTC", "by": "pipeline", "kind": "promotion", "reason": "ok"},
+        {"entry": 9, "at": "2026-11-22 11:00:00 UTC", "by": "pipeline", "kind": "promotion", "reason": "ok"}
+        | {"tier": "high"},
     ],
     "incidents": [],
     "restrictions": [],
@@ -191,6 +195,7 @@ def known(**changes: Any) -> dict[str, Artefact]:
         sources.CARD_TEXT: CARD_TEXT,
         sources.PRESENT_CARD_TEXT: CARD_TEXT,
         sources.LEDGER: LEDGER,
+        sources.COUNTS: {"test_rows_judged": 2},
         sources.BUNDLE: BUNDLE,
     }
     contents |= changes

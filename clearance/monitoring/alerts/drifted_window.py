@@ -23,7 +23,7 @@ PURPOSE = "a retraining asks which of its window the source has"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Decided:
+class DecidedKeys:
     """Who was decided on in a window: their keys, and how many decisions name none or were erased."""
 
     keys: frozenset[str]
@@ -55,7 +55,7 @@ class Coverage:
         )
 
 
-def coverage(decided: Decided, labelled: Set[str]) -> Coverage:
+def coverage(decided: DecidedKeys, labelled: Set[str]) -> Coverage:
     """The coverage of a window by the keys of the rows that have a label."""
     return Coverage(decided=len(decided.keys), labelled=len(decided.keys & labelled), unnamed=decided.unnamed)
 
@@ -78,7 +78,7 @@ def ensure(root: Path, version: int, window: tuple[dt.datetime, dt.datetime], wa
     return found
 
 
-def read_decided(root: Path, name: str, version: int, window: tuple[dt.datetime, dt.datetime]) -> Decided:
+def read_decided(root: Path, name: str, version: int, window: tuple[dt.datetime, dt.datetime]) -> DecidedKeys:
     """Who the version decided on in the window, from the log; that it was read is recorded there."""
     keys, unnamed = set[str](), 0
     with session.open_session(root) as acting, inference_trail.opened(root) as log:
@@ -90,7 +90,7 @@ def read_decided(root: Path, name: str, version: int, window: tuple[dt.datetime,
                 unnamed += 1
             else:
                 keys.add(subject)
-    return Decided(keys=frozenset(keys), unnamed=unnamed)
+    return DecidedKeys(keys=frozenset(keys), unnamed=unnamed)
 
 
 def read_labelled(root: Path, settings: params.Params, key: str, wanted: Collection[str]) -> frozenset[str]:

@@ -28,33 +28,25 @@ REACTIONS = sa.Table(
     database.METADATA,
     sa.Column("model", sa.Text, primary_key=True),
     sa.Column("look", sa.Text, primary_key=True),
-    sa.Column("at", sa.Text, nullable=False),
+    *database.texts("at"),
 )
 ALERTS = sa.Table(
     "clearance_alerts",
     database.METADATA,
     sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("model", sa.Text, nullable=False),
-    sa.Column("rule", sa.Text, nullable=False),
-    sa.Column("state", sa.Text, nullable=False),
-    sa.Column("opened_at", sa.Text, nullable=False),
-    sa.Column("body", sa.Text, nullable=False),
+    *database.texts("model", "rule", "state", "opened_at", "body"),
     sa.Index("clearance_alerts_by_rule", "model", "rule"),
 )
 INTENTS = sa.Table(
     "clearance_alert_intents",
     database.METADATA,
     sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("alert", sa.Text, nullable=False),
-    sa.Column("model", sa.Text, nullable=False),
-    sa.Column("kind", sa.Text, nullable=False),
+    *database.texts("alert", "model", "kind"),
     sa.Column("place", sa.Integer, nullable=False),
-    sa.Column("body", sa.Text, nullable=False),
-    sa.Column("created", sa.Text, nullable=False),
-    sa.Column("due", sa.Text, nullable=False),
+    *database.texts("body", "created", "due"),
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("done", sa.Text),
-    sa.Column("result", sa.Text, nullable=False),
+    *database.texts("result"),
 )
 
 

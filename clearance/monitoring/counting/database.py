@@ -30,6 +30,11 @@ _DRIVERS = {"sqlite", "sqlite+pysqlite", "postgresql+psycopg"}
 _ADVISORY = 0x636C6D6F6E  # any number that nobody else locks while tables are created
 
 
+def texts(*names: str) -> tuple[sa.Column[str], ...]:
+    """Columns of texts that are never missing."""
+    return tuple(sa.Column(name, sa.Text, nullable=False) for name in names)
+
+
 def address(root: Path, environment: Mapping[str, str] = os.environ) -> sa.URL:
     """The store's URL: `CLEARANCE_MONITORING_URL`, or an SQLite file in the project.
 

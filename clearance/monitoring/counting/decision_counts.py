@@ -38,11 +38,15 @@ EARLY, LATE = dt.timedelta(minutes=5), dt.timedelta(days=31)
 
 @dataclass(frozen=True, kw_only=True)
 class Decided:
-    """A decision that is counted, with its groups; `inference` is its record."""
+    """A decision that is counted, with its groups; `inference` is its record.
+
+    `replays` says whether its entity and whole input came before in another hour; None: it names no entity.
+    """
 
     hour: dt.datetime
     inference: Inference
     groups: Groups
+    replays: bool | None = None
 
 
 def hour_of(decision: LoggedDecision) -> dt.datetime:
@@ -163,6 +167,8 @@ class _Tables:
             violations=int(self._violations[hour]),
             skew_tried=int(self._skew_tried[hour]),
             skewed=int(self._skewed[hour]),
+            named=sum(self._decided[row].replays is not None for row in rows.tolist()),
+            replayed=sum(self._decided[row].replays is True for row in rows.tolist()),
         )
 
     def _table(self, places: npt.NDArray[np.int64], size: int) -> npt.NDArray[np.int64]:

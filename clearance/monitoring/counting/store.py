@@ -25,6 +25,8 @@ from clearance.monitoring.counting.window_counts import WindowCounts
 
 _HOUR = "%Y-%m-%dT%H"
 _TOGETHER = 500
+KEPT = dt.timedelta(days=7)
+"""For how long digests of inputs are remembered."""
 
 POSITIONS = sa.Table(
     "clearance_monitoring_positions",
@@ -37,11 +39,9 @@ COUNTS = sa.Table(
     "clearance_monitoring_counts",
     database.METADATA,
     sa.Column("number", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
-    sa.Column("model", sa.Text, nullable=False),
+    *database.texts("model"),
     sa.Column("version", sa.Integer, nullable=False),
-    sa.Column("content", sa.Text, nullable=False),
-    sa.Column("hour", sa.Text, nullable=False),
-    sa.Column("body", sa.Text, nullable=False),
+    *database.texts("content", "hour", "body"),
     sa.Index("clearance_monitoring_counts_by_hour", "model", "version", "content", "hour"),
 )
 LABELS = sa.Table(
@@ -50,21 +50,23 @@ LABELS = sa.Table(
     sa.Column("model", sa.Text, primary_key=True),
     sa.Column("decision", sa.Text, primary_key=True),
     sa.Column("label", sa.Integer, nullable=False),
-    sa.Column("hour", sa.Text, nullable=False),
+    *database.texts("hour"),
+)
+INPUTS = sa.Table(
+    "clearance_monitoring_inputs",
+    database.METADATA,
+    sa.Column("model", sa.Text, primary_key=True),
+    sa.Column("digest", sa.Text, primary_key=True),
+    *database.texts("hour"),
+    sa.Index("clearance_monitoring_inputs_by_hour", "model", "hour"),
 )
 LOOKS = sa.Table(
     "clearance_monitoring_looks",
     database.METADATA,
     sa.Column("number", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
-    sa.Column("model", sa.Text, nullable=False),
+    *database.texts("model"),
     sa.Column("version", sa.Integer, nullable=False),
-    sa.Column("content", sa.Text, nullable=False),
-    sa.Column("policy", sa.Text, nullable=False),
-    sa.Column("period", sa.Text, nullable=False),
-    sa.Column("start", sa.Text, nullable=False),
-    sa.Column("basis", sa.Text, nullable=False),
-    sa.Column("body", sa.Text, nullable=False),
-    sa.Column("made", sa.Text, nullable=False),
+    *database.texts("content", "policy", "period", "start", "basis", "body", "made"),
     sa.Column("reacted", sa.Boolean, nullable=False),
     sa.UniqueConstraint("model", "version", "content", "policy", "period", "start", "basis"),
 )
@@ -130,14 +132,41 @@ def add_counts(
     log: str,
     after: int,
     until: int,
+    inputs: Mapping[str, dt.datetime] | None = None,
 ) -> None:
     """Add the counts of the decisions after the sequence number `after` up to `until`, once.
 
+    `inputs` are digests of inputs that are new, with their hour; those older than `KEPT` are deleted.
     Raises BusyError, and adds nothing, when the position is not `after` any more.
     """
     with database.transaction(engine) as connection:
         _move(connection, log, model, after, until)
         insert_counts(connection, model, counts)
+        if inputs:
+            _remember(connection, model, inputs)
+
+
+def first_hours(engine: sa.Engine, model: str, digests: Sequence[str]) -> dict[str, dt.datetime]:
+    """The hour in which each of these digests came first, of those that are remembered."""
+    wanted, hours = sorted(set(digests)), dict[str, dt.datetime]()
+    with database.transaction(engine) as connection:
+        for start in range(0, len(wanted), _TOGETHER):
+            query: sa.Select[Any] = sa.select(INPUTS.c.digest, INPUTS.c.hour).where(
+                INPUTS.c.model == model, INPUTS.c.digest.in_(wanted[start : start + _TOGETHER])
+            )
+            hours |= {row[0]: _hour(row[1]) for row in connection.execute(query)}
+    return hours
+
+
+def _remember(connection: sa.Connection, model: str, inputs: Mapping[str, dt.datetime]) -> None:
+    oldest = (max(inputs.values()) - KEPT).strftime(_HOUR)
+    connection.execute(INPUTS.delete().where(INPUTS.c.model == model, INPUTS.c.hour < oldest))
+    keys = sorted(inputs)
+    for start in range(0, len(keys), _TOGETHER):
+        part = keys[start : start + _TOGETHER]
+        connection.execute(INPUTS.delete().where(INPUTS.c.model == model, INPUTS.c.digest.in_(part)))
+        rows = [{"model": model, "digest": digest, "hour": inputs[digest].strftime(_HOUR)} for digest in part]
+        connection.execute(INPUTS.insert(), rows)
 
 
 def _move(connection: sa.Connection, log: str, model: str, after: int, until: int) -> None:

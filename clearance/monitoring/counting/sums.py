@@ -14,7 +14,7 @@ import numpy as np
 
 from clearance.monitoring.counting.window_counts import Contributions, Counts, Groups, WindowCounts
 
-_NUMBERS = ("rows", "repeated", "violations", "skew_tried", "skewed", "quiet_hours")
+_NUMBERS = ("rows", "repeated", "violations", "skew_tried", "skewed", "named", "replayed", "quiet_hours")
 
 
 def empty(sizes: Mapping[str, int] | None = None, score: int = 0) -> WindowCounts:

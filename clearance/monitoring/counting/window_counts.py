@@ -36,8 +36,9 @@ class WindowCounts:
     there. `by_day` are the counts of each feature by calendar day of the policy's time zone, for the variance
     between days. `repeated` are decisions whose whole input came before in the same hour. `violations` are
     rows that break a blocking column rule, `skew_tried` and `skewed` the rows that were computed again and
-    those that differed. `quiet_hours` are hours of the window without any decision. `sizes` are counts of
-    numbers by power of ten of their size, for changes of units.
+    those that differed. `named` are decisions that name their entity, `replayed` those of them whose entity
+    and whole input came before in another hour. `quiet_hours` are hours of the window without any decision.
+    `sizes` are counts of numbers by power of ten of their size, for changes of units.
     """
 
     rows: int
@@ -52,4 +53,6 @@ class WindowCounts:
     violations: int = 0
     skew_tried: int = 0
     skewed: int = 0
+    named: int = 0
+    replayed: int = 0
     quiet_hours: int = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from scipy import special
@@ -121,6 +121,7 @@ def _at_least(count: int, rows: int) -> float:
     return 1.0 if count <= 0 else float(special.bdtrc(count - 1, rows, 0.5))
 
 
+@lru_cache(maxsize=1024)
 def _binomial_quantile(share: float, rows: int) -> int:
     """The smallest number of heads that `rows` throws of a fair coin do not exceed with this probability."""
     place = max(0, math.ceil(float(special.bdtrik(share, rows, 0.5))))

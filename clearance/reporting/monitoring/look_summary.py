@@ -61,8 +61,9 @@ def _head(look: Look) -> str:
     if not look.rows:
         return f"{name(look)}, version {look.version}: no decision"
     rows = wording.counted(look.rows, "decision")
+    nothing = "too few labels are in" if look.basis == "unlabelled" else "no rule applies"
     rules = ", rules on labels" if look.basis in ("labels", "unlabelled") else ""
-    return f"{name(look)}, version {look.version}, {rows}{rules}: {', '.join(parts) or 'no rule applies'}"
+    return f"{name(look)}, version {look.version}, {rows}{rules}: {', '.join(parts) or nothing}"
 
 
 def _by_rule(findings: Iterable[LiveFinding]) -> Iterator[tuple[str, list[LiveFinding]]]:

@@ -91,11 +91,12 @@ def section(known: Artefacts, subject: Subject) -> Iterator[Part]:
     yield say(
         known,
         "Audit by the policy {policy}, version {version}, as of {day}. The law sets no pass mark, and this "
-        "summary claims none. Source: {source}",
+        "summary claims none. How sure the source is: {certainty}. Source: {source}.",
         "the audit",
         policy=place(VERDICT, "text", "policy", "id"),
         version=place(VERDICT, "text", "policy", "version"),
         day=place(VERDICT, "date", "policy", "as_of"),
+        certainty=place(VERDICT, "as_written", "policy", "impact_table", "certainty"),
         source=place(VERDICT, "text", "policy", "impact_table", "source"),
     )
     yield from _distribution(known, subject)

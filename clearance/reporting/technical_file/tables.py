@@ -193,7 +193,19 @@ def _ledger_table(  # noqa: PLR0917 - the parts of one table
 _WHEN = {"at": ("Recorded", "text"), "entry": ("Entry", "count")}
 
 
-def decisions(known: Artefacts) -> Iterator[Part]:
+def signatures(known: Artefacts, version: int) -> Iterator[Part]:
+    """The people who signed the digest of the evidence, which names every report."""
+    yield from _ledger_table(
+        known,
+        "signatures",
+        "People who signed these reports with their decision",
+        "{by} signed the digest of the evidence with the key {keyid}: {kind}; recorded {at} (entry {entry}).",
+        {"by": ("By", "text"), "kind": ("Decision", "text"), "keyid": ("Key", "digest"), **_WHEN},
+        _missing("nobody who decides has signed these reports", f"clearance approve {version}"),
+    )
+
+
+def decisions(known: Artefacts, version: int) -> Iterator[Part]:
     """What people decided about the version."""
     yield from _ledger_table(
         known,
@@ -201,19 +213,25 @@ def decisions(known: Artefacts) -> Iterator[Part]:
         "Decisions of people",
         "{kind} of {by}: {reason}; {at} (entry {entry}).",
         {"kind": ("Decision", "text"), "by": ("By", "text"), "reason": ("Reason", "text"), **_WHEN},
-        _missing("nobody has approved, rejected or overridden this version", "clearance approve VERSION"),
+        _missing("nobody has approved, rejected or overridden it", f"clearance approve {version}"),
     )
 
 
-def changes(known: Artefacts) -> Iterator[Part]:
+def changes(known: Artefacts, version: int) -> Iterator[Part]:
     """When the version became champion, and when it stopped being it."""
     yield from _ledger_table(
         known,
         "changes",
         "Changes of the champion",
-        "{kind} by {by}: {reason}; {at} (entry {entry}).",
-        {"kind": ("Change", "text"), "by": ("By", "text"), "reason": ("Reason", "text"), **_WHEN},
-        _missing("this version has never been champion", "clearance promote VERSION"),
+        "{kind} by {by} in the tier {tier}: {reason}; {at} (entry {entry}).",
+        {
+            "kind": ("Change", "text"),
+            "by": ("By", "text"),
+            "tier": ("Tier", "text"),
+            "reason": ("Reason", "text"),
+            **_WHEN,
+        },
+        _missing("it has never been champion", f"clearance promote {version}"),
     )
 
 
@@ -306,7 +324,8 @@ def deadlines(known: Artefacts, policy: str) -> Iterator[Part]:
         rows.append(
             say(
                 known,
-                "Incidents of the kind {incidents}: the {role} reports to {to} in {days} days ({source}).",
+                "Incidents of the kind {incidents}: the {role} reports to {to}; days allowed: {days}. "
+                "Source: {source}.",
                 "a deadline",
                 **columns,
             )
