@@ -92,8 +92,8 @@ def next_steps(verdict: VerdictDocument, external: ExternalModel | None = None) 
     for finding in findings:
         advice = f"{_remedy(external, beyond)}." if finding in beyond else advise(finding)
         subjects.setdefault(advice, []).append(subject(finding))
-    for finding in _undecided_beside(verdict):
-        advice = f"it blocks, too: {_ADVICE[Outcome(finding.outcome)](finding)}"
+    for finding, outcome in _undecided_beside(verdict):
+        advice = f"it blocks, too: {_ADVICE[outcome](finding)}"
         subjects.setdefault(advice, []).append(subject(finding))
     return [f"For {wording.join_names(names)}: {advice}" for advice, names in subjects.items()]
 
@@ -257,13 +257,13 @@ def subject(finding: RuleFinding) -> str:
     return metric_catalogue.subject(finding.metric, finding.attribute)
 
 
-def _undecided_beside(verdict: VerdictDocument) -> list[RuleFinding]:
-    """The blocking findings that do not pass, beside those that made the verdict."""
+def _undecided_beside(verdict: VerdictDocument) -> list[tuple[RuleFinding, Outcome]]:
+    """The blocking findings that do not pass, beside those that made the verdict, with their outcomes."""
     deciding = deciding_findings(verdict)
     return [
-        finding
+        (finding, finding.outcome)
         for finding in sorted(_blocking(verdict), key=worst_first)
-        if finding.outcome is not Outcome.PASS and finding not in deciding
+        if finding.outcome and finding.outcome is not Outcome.PASS and finding not in deciding
     ]
 
 
