@@ -346,7 +346,7 @@ def test_a_row_states_source_certainty_kind_evidence_and_result() -> None:
     gap = next(row for row in rows if isinstance(row, DerivedClaim) and row.values["rule"] == "gap")
     assert gap.values["measured"] == "0.150 (0.050 to 0.270)"
     assert (gap.values["limit"], gap.values["outcome"]) == ("≤ 0.1", "insufficient evidence")
-    assert (gap.values["kind"], gap.values["certainty"]) == ("engineering", "not stated")
+    assert (gap.values["kind"], gap.values["certainty"]) == ("engineering", "sureness not stated")
     place = "reports/fairness.json#/measurements/demographic_parity_difference/race"
     assert gap.values["evidence"] == place
     assert gap.values["digest"] == technical.known()[sources.FAIRNESS].sha256
