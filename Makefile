@@ -16,11 +16,11 @@ ACTIVATE = $(if $(ACTIVE),:,echo "activate . $(BIN)/activate   (then \`clearance
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-fast nightly coverage lint format docs repro verdict rebuild release serve ui bench deps schemas errors \
-  dashboard metrics lock upgrade clean reset
+.PHONY: help setup run test test-fast nightly coverage lint format docs repro verdict gate track rebuild release serve ui bench deps \
+  schemas errors dashboard metrics image deploy-check lock upgrade clean reset
 
 help:  ## list the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 setup: $(READY)  ## create the environment from the locks, initialise DVC; EXTRAS="lightgbm xgboost catboost" adds libraries
 	@$(ACTIVATE)
@@ -77,6 +77,12 @@ repro: $(READY)  ## run the same stages with plain DVC
 verdict: $(READY)  ## print the last verdict as Markdown; fails unless it is a pass
 	@$(BIN)/clearance verdict --markdown
 
+track: $(READY)  ## record the judged model and its artefacts in MLflow
+	@$(BIN)/clearance track
+
+gate: $(READY)  ## fail unless the last verdict and the comparison with the champion pass; for CI
+	@$(BIN)/python -m tools.gate
+
 rebuild: $(READY)  ## build candidate VERSION again in a new environment from its lock, and sign the result
 	@$(BIN)/clearance reproduce "$$VERSION" --attest --fresh
 
@@ -107,6 +113,26 @@ dashboard: $(READY)  ## write the Grafana dashboard, deploy/grafana/clearance.js
 
 metrics: $(READY)  ## write the tables of metrics in docs/fairness.md
 	$(BIN)/python -m tools.metric_table
+
+# What builds the image, and from which base: best one by its digest, from a registry that you trust.
+ENGINE ?= buildah
+PYTHON_IMAGE ?= python:3.11-slim-bookworm
+IMAGE_FLAGS ?=
+CHECKERS = .venv-deploy
+
+image: $(READY)  ## build the container image of HEAD; ENGINE=docker, PYTHON_IMAGE=…
+	$(BIN)/python -m tools.image --engine $(ENGINE) --base $(PYTHON_IMAGE) $(IMAGE_FLAGS)
+
+# A checker that cannot be installed is skipped, and `tools.deploy_check` says so.
+$(CHECKERS)/.ready: deploy/checkers/requirements.lock deploy/checkers/package-lock.json
+	test -x $(CHECKERS)/bin/python || $(PYTHON) -m venv $(CHECKERS)
+	-$(CHECKERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --requirement $<
+	cp deploy/checkers/package.json deploy/checkers/package-lock.json $(CHECKERS)
+	-cd $(CHECKERS) && npm ci --silent --no-audit --no-fund --ignore-scripts
+	@touch $@
+
+deploy-check: $(READY) $(CHECKERS)/.ready  ## check image, manifests and CI files without a cluster
+	$(BIN)/python -m tools.deploy_check
 
 lock: $(BASE)  ## resolve the dependencies again, keeping every pin that still fits
 	$(RESOLVE) $(UPGRADED) pyproject.toml --extra dev --output-file requirements.lock

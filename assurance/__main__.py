@@ -35,7 +35,13 @@ STUDIES: dict[str, Callable[[Path, Sequence[int], bool], int]] = {
 """Each takes a scratch folder, seeds and whether to rewrite its record; returns how many promises broke."""
 MODULES = (
     *("ledger_concurrency", "ledger_tampering", "unauthorised", "crashes", "paired_coverage"),
-    *("inference_log_crashes", "serving_load", "monitoring_false_alarms", "monitoring_detection"),
+    *(
+        "inference_log_crashes",
+        "serving_load",
+        "monitoring_false_alarms",
+        "monitoring_detection",
+        "documents",
+    ),
 )
 """Studies with options of their own: `python -m assurance.<module>`; the exit status says the same."""
 

@@ -6,12 +6,14 @@ notifications. DVC decides which stages there are, and in what order.
 
 from __future__ import annotations
 
+import datetime as dt
 import textwrap
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from prefect import State, flow
 from prefect.artifacts import create_markdown_artifact
+from prefect.context import FlowRunContext
 from prefect.futures import PrefectFuture
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
@@ -77,7 +79,9 @@ def training(
     changes = run_overrides.with_policy(run_overrides.plain(overrides), policy_file)
     try:
         with (
-            run_context.open_run(environment.project_root(), changes, force=force) as run,
+            run_context.open_run(
+                environment.project_root(), changes, force=force, nominal_start=_scheduled_start()
+            ) as run,
             crash_marker.marker(run.root, UUID(flow_run.id)),
         ):
             futures = _submit(run)
@@ -87,6 +91,13 @@ def training(
             return Failed(message="\n".join(map(str, faults))) if faults else _conclude(run)
     except ClearanceError as error:
         return Failed(message=str(error))
+
+
+def _scheduled_start() -> dt.datetime | None:
+    """When a schedule meant this run to start; None for a run that somebody asked for."""
+    context = FlowRunContext.get()
+    run = context.flow_run if context else None
+    return run.expected_start_time if run is not None and run.auto_scheduled else None
 
 
 @steps.step

@@ -25,7 +25,7 @@ pytest_plugins = ("tests.support.ledgers", "tests.support.words", "tests.support
 SHARED_WORKER = frozenset(
     {
         *("test_awaiting.py", "test_deployment.py", "test_doors.py", "test_new_data.py", "test_pipeline.py"),
-        *("test_reproduce.py", "test_terminal.py", "test_training_flow.py"),
+        *("test_lineage_demo.py", "test_reproduce.py", "test_terminal.py", "test_training_flow.py"),
     }
 )
 """Files that share the demo's run and a Prefect server: one worker runs them all, first."""
@@ -43,6 +43,7 @@ GOVERNANCE = (
         "test_prometheus.py",
         "test_served_champion.py",
         "test_shadow.py",
+        "test_technical_documents.py",
         "test_serving.py",
         "test_serving_api.py",
         "test_serving_features.py",
@@ -63,6 +64,7 @@ HEAVY = (
     *("test_monitor_task.py", "test_monitoring_page.py", "test_observed_table.py", "test_workspace.py"),
     *("test_inference_log_crashes.py", "test_inference_log_faults.py"),
     *("test_contributions_exact.py", "test_reasons.py", "test_row_plan.py"),
+    *("test_card.py", "test_card_formats.py", "test_check_documents.py"),
 )
 """Files that fit models, validate tables, run DVC, or read and write MLflow's store."""
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from clearance import files, in_toto
+from clearance.promotion import container
 from clearance.trust import dsse, evidence_bundle
 from clearance.trust.evidence_bundle import BundleEvidence, CodeState, JudgedPolicy
 from tests.support import people
@@ -125,3 +126,36 @@ def test_another_kind_of_statement_is_no_bundle() -> None:
 )
 def test_clean_is_a_commit_that_holds_all_that_was_read(code: CodeState, clean: bool) -> None:
     assert code.clean is clean
+
+
+IMAGE = f"sha256:{'0f' * 32}"
+
+
+@pytest.mark.parametrize("name", [IMAGE, f"clearance@{IMAGE}", f"registry:5000/a/clearance:1.2@{IMAGE}"])
+def test_the_digest_of_the_image_is_read_from_its_name(name: str) -> None:
+    assert container.image_digest({"CLEARANCE_IMAGE": name}) == IMAGE
+
+
+@pytest.mark.parametrize("environ", [{}, {"CLEARANCE_IMAGE": ""}])
+def test_outside_a_container_there_is_no_image(environ: dict[str, str]) -> None:
+    assert container.image_digest(environ) is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["clearance:1.2", "clearance", IMAGE[:-1], f"clearance@{IMAGE}\n", f"a b@{IMAGE}", IMAGE.upper()],
+)
+def test_an_image_that_is_named_otherwise_is_refused(name: str) -> None:
+    with raises("promotion.image_without_digest"):
+        container.image_digest({"CLEARANCE_IMAGE": name})
+
+
+def test_the_image_is_signed_and_read_back() -> None:
+    evidence = EVIDENCE.model_copy(update={"image": IMAGE})
+    statement = evidence_bundle.statement_for(FILES, evidence)
+    assert statement["predicate"]["image"] == IMAGE
+    assert evidence_bundle.read(signed(statement)).evidence == evidence
+
+
+def test_a_bundle_without_an_image_has_the_digest_that_it_had_before_there_were_images() -> None:
+    assert "image" not in evidence_bundle.statement_for(FILES, EVIDENCE)["predicate"]

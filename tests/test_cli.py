@@ -53,7 +53,10 @@ def test_commands_print_in_one_place() -> None:
 SECTIONS = {
     "Start": {"init", "check", "status"},
     "Run the pipeline": {"run", "snapshot", "track", "release"},
-    "Read the verdict": {"verdict", "report", "judge", "contract", "policy", "card", "check-documents"},
+    "Read the verdict": {"verdict", "report", "judge", "contract", "policy"},
+    "Read the documents": {
+        *("show", "card", "technical-file", "compliance", "diff", "lineage", "check-documents"),
+    },
     "Decide": {"approve", "reject", "revoke", "override", "serve-approvals"},
     "Champions": {"promote", "rollback", "retire", "verify", "history", "list", "reproduce"},
     "Serve": {"serve", "serve-key", "predict", "shadow", "decisions"},

@@ -15,6 +15,7 @@ import pytest
 
 from clearance import files, params, paths
 from clearance.documents import measurement
+from clearance.documents.baseline_document import FeatureBins, FeatureReference
 from clearance.errors import IntegrityError
 from clearance.params import data_contract
 from clearance.reporting import report
@@ -183,15 +184,27 @@ def hostile(root: Path, text: str) -> Path:
     rules = put(json.loads(json.dumps(reported.policy(title=text))), "race", text)
     rules["rules"][2] |= {"source": text, "jurisdiction": text}
     configuration = reported.settings(overrides={text: text, "train.note": [text]}, data=data)
-    return reported.write(root, reports, rules=rules, chosen=configuration, source={"kind": text, text: text})
+    points = put(dict(reported.TWO_CANDIDATES), "LogisticRegression, none", text)
+    points["evaluate/score_distribution"] = {text: {text: [1, 2], f"Elf{text}": [0, 9]}}
+    feature = FeatureReference(bins=FeatureBins(kind="category", categories=(text, "b")), counts=(3, 2, 0, 1))
+    return reported.write(
+        root,
+        reports,
+        rules=rules,
+        chosen=configuration,
+        source={"kind": text, text: text},
+        points=points,
+        reference=reported.baseline(**{text: feature}),
+    )
 
 
-def test_hostile_text_is_inert(tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", [HOSTILE, HOSTILE + "long " * 2000], ids=["short", "10,000 characters"])
+def test_hostile_text_is_inert(tmp_path: Path, text: str) -> None:
     def shape(html: str) -> list[tuple[str, list[str]]]:
         return [(tag, sorted(of)) for tag, of, _ in reported.Parsed(html).elements]
 
     harmless = reported.page(hostile(tmp_path / "a", "harmless"))
-    attacked = reported.page(hostile(tmp_path / "b", HOSTILE))
+    attacked = reported.page(hostile(tmp_path / "b", text))
     assert shape(attacked) == shape(harmless)
     assert "<script" not in attacked
     assert attacked.count("{{ 7 * 7 }}") == harmless.count("harmless") > 20
@@ -672,3 +685,31 @@ def test_rules_that_hold_are_folded_beneath_those_that_do_not(tmp_path: Path) ->
     open_, folded = rules.split("<details>")
     assert "source of parity" in open_ and "source of ranks" not in open_
     assert "source of ranks" in folded and "3 more rules that hold or only report" in folded
+
+
+def test_a_model_without_scores_has_no_curves_and_says_so(tmp_path: Path) -> None:
+    documents = reported.documents()
+    hole = measurement.undefined("the model gives decisions and no scores").to_json()
+    documents["performance"]["measurements"]["roc_auc"] = hole
+    curves = ("evaluate/calibration", "evaluate/roc", "evaluate/precision_recall")
+    points = reported.POINTS | {name: [] for name in curves} | {"evaluate/score_distribution": {}}
+    html = reported.page(reported.write(tmp_path, documents, points=points))
+    assert "No curves: the model gives no scores, or they are not probabilities." in section(
+        html, "Performance"
+    )
+    assert "undefined: the model gives decisions and no scores" in section(html, "Performance")
+    assert "Scores of the groups" not in html and 'class="chart"' not in html
+
+
+def test_names_in_another_script_are_shown_as_they_are(tmp_path: Path) -> None:
+    documents = put(reported.documents(reported.DIGITS["gap"]), "Elf", "مقبول")
+    points = put(dict(reported.POINTS), "Elf", "مقبول")
+    html = reported.page(reported.write(tmp_path, documents, points=points))
+    assert html.count("<bdi>مقبول</bdi>") >= 4, "each in a direction of its own"
+    assert 'aria-label="Scores of مقبول"' in html
+
+
+def test_a_version_of_before_without_points_has_no_charts(tmp_path: Path) -> None:
+    html = reported.page(reported.write(tmp_path, reported.documents(), points={}))
+    assert 'class="chart"' not in html and "Scores of the groups" not in html
+    assert "ROC AUC 0.812" in section(html, "Performance")

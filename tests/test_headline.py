@@ -1,9 +1,12 @@
 """One sentence for a verdict, and the next steps: read from the verdict, never decided again."""
 
+import io
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from clearance.cli import verdict_table
 from clearance.documents.evidence_document import MeasuredDocument
 from clearance.documents.measurement import Measurement, Outcome, undefined
 from clearance.documents.training_document import ExternalModel
@@ -254,3 +257,23 @@ def test_nobody_is_sent_for_rows_that_nobody_can_collect(times: float | None, wh
     more = {"times": times, "group": "Black", "rows": 66, "short": {}}
     lacking = finding(outcome="insufficient_evidence", value=0.09, more_rows=more)
     assert headline.actions(verdict("insufficient_evidence", lacking))[0].by == who
+
+
+def test_the_table_of_a_terminal_has_the_rows_of_the_markdown_those_that_decide_first() -> None:
+    hostile = "a|b\u202e[bold]\x1b[31m"
+    judged = verdict(
+        "fail",
+        finding(rule="holds", outcome="pass"),
+        finding(rule=hostile, outcome="fail", value=0.3, limit={"at_least": None, "at_most": 0.1}),
+    )
+    rows = summary.rows(judged)
+    assert [row.cells[2] for row in rows] == ["fail", "pass"]
+    assert [row.holds for row in rows] == [False, True]
+    lines = [line for line in summary.markdown(judged).splitlines() if line.startswith("| ")]
+    assert [line.split(" | ")[-4].strip("*") for line in lines[1:]] == ["fail", "pass"]
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(verdict_table.table(rows))
+    first, second, third = (line.rstrip() for line in console.export_text().splitlines())
+    assert first.split() == list(summary.COLUMNS)
+    assert second.startswith("a|b\\u202e[bold]\\u001b[31m") and "0.300" in second and second.endswith("≤ 0.1")
+    assert third.startswith("holds")

@@ -12,7 +12,7 @@ import pytest
 
 from clearance.lineage import spool
 from flows.runner import execution
-from tests.support import openlineage, terminal_run, toys
+from tests.support import lineage_receiver, openlineage, terminal_run, toys
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning"),  # DVC's own
@@ -60,22 +60,24 @@ def history(toy: Path) -> dict[str, list[openlineage.Event]]:
         run("too little", code=4)
         run("what-if", "--policy", "policies/demo.yaml", code=4)
         run("overrides", "--set", "seed=7", code=4)
-        killed = kill(toy)
+        found["interrupted"] = stop(toy, signal.SIGINT).read()  # it ends what it started by itself
+        killed = stop(toy, signal.SIGKILL)
         run("after a kill", code=4)
-        found["killed"] = next(run.read() for run in spool.runs(toy) if run.run_id == killed)
+        found["killed"] = killed.read()
     return found
 
 
-def kill(toy: Path) -> str:
-    """Kill a run while a stage works; return the run's UUID."""
+def stop(toy: Path, blow: signal.Signals) -> spool.RunFile:
+    """Stop a run while a stage works; return its events."""
     toys.edit(toy, seed=11)
     (toy.parent / "orders" / "model").write_text("sleep 120")
     command = [sys.executable, "-m", "flows.terminal"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    (toy / ".clearance/logs/train.log").unlink()
     with subprocess.Popen(command, cwd=toy, env=surroundings(toy), **quiet) as process:
         wait_for_start(toy, "train")
-        process.send_signal(signal.SIGKILL)
-    return list(spool.runs(toy))[-1].run_id
+        process.send_signal(blow)
+    return list(spool.runs(toy))[-1]
 
 
 def wait_for_start(toy: Path, step: str) -> None:
@@ -128,6 +130,7 @@ def test_each_run_and_each_attempt_starts_once_and_ends_once(
         ("refusal", "fails", dict.fromkeys([*STEPS, ""], ENDED)),
         ("what-if", "lacks.overrides", dict.fromkeys([*toys.ORDER, ""], ENDED)),
         ("overrides", "lacks.overrides", dict.fromkeys([*STEPS, ""], ENDED)),
+        ("interrupted", "lacks", {"ingest": ENDED, "train": ["START", "ABORT"], "": ["START", "ABORT"]}),
         ("killed", "lacks", {"ingest": ENDED, "train": ["START", "ABORT"], "": ["START", "ABORT"]}),
     ],
 )
@@ -153,6 +156,7 @@ def test_a_run_is_told_with_its_verdict_and_a_stage_with_whether_it_ran(
         "too little": "insufficient_evidence",
         "what-if": "insufficient_evidence",
         "overrides": "insufficient_evidence",
+        "interrupted": None,
         "after a kill": "insufficient_evidence",
     }
     assert [told[what]["what_if"] for what in ("what-if", "overrides")] == ["true", "false"]
@@ -233,3 +237,33 @@ def test_what_happened_is_not_changed_by_lineage(
         )
         assert ("lineage is incomplete" in result.stdout) == blocked
     assert results[0] == results[1]
+
+
+@pytest.mark.slow
+def test_a_run_reaches_its_endpoint_and_a_dead_one_only_leaves_a_line(tmp_path: Path) -> None:
+    (tmp_path / "orders").mkdir()
+    toy = toys.build(tmp_path / "toy", name="fails")
+    with lineage_receiver.running() as receiver:
+        variables = surroundings(toy) | {"OPENLINEAGE_URL": receiver.url, "OPENLINEAGE_API_KEY": "s3cret"}
+        receiver.behaviour = "503"
+        result = terminal_run.run(toy, variables)
+        assert (result.returncode, result.stderr) == (3, "")
+        waiting = f"lineage: 18 events wait for {receiver.url} (answer 503); the next run sends them again"
+        assert waiting in result.stdout.replace("\n", " ").replace("  ", " ")
+        assert "s3cret" not in result.stdout
+        receiver.behaviour = "201"
+        result = terminal_run.run(toy, variables, "--force")
+        assert (result.returncode, "lineage" in result.stdout) == (3, False)
+        assert receiver.events == [event for run in openlineage.runs(toy) for event in run]
+        assert len(openlineage.runs(toy)) == 2
+
+
+@pytest.mark.slow
+def test_settings_that_cannot_be_used_are_told_and_the_run_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "orders").mkdir()
+    toy = toys.build(tmp_path / "toy")
+    (toy / "openlineage.yml").write_text("transport: {type: tasks.evil.Transport}")
+    result = terminal_run.run(toy, surroundings(toy))
+    assert result.returncode == 0
+    assert "lineage is not sent" in result.stdout and "tasks.evil.Transport" in result.stdout
+    assert [len(run) for run in openlineage.runs(toy)] == [18]

@@ -54,7 +54,14 @@ def hiring(tmp_path_factory: pytest.TempPathFactory) -> Project:
         for command in (["init", "--table", SOURCE, "--name", "hiring", "--yes"], ["check"]):
             result = CliRunner().invoke(cli.main, command)
             assert result.exit_code == ExitCode.PASS, result.output
+    state_everything(project.root / "card.yaml")
     return project
+
+
+def state_everything(card: Path) -> None:
+    """Fill each section of a drafted card: without it, the drafted policy promotes nothing."""
+    sentence = '[{text: "For practice.", by: "A. Person", on: 2026-11-01}]'
+    card.write_text(card.read_text().replace("[]", sentence))
 
 
 def run(project: Project) -> Done:

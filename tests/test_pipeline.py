@@ -124,6 +124,23 @@ def test_the_user_reads_the_verdict_again_as_markdown(demo: Project, demo_run: D
         assert finding["rule"] in result.out
 
 
+def test_every_document_of_the_run_and_of_its_version_holds(demo: Project, demo_run: Done) -> None:
+    for words in ((), ("1",)):
+        result = demo.run("clearance", "check-documents", *words).ok()
+        assert result.out.startswith("all hold: reports/card.json")
+        assert "worded" not in result.out
+
+
+def test_the_card_of_the_version_is_composed_with_the_ledger(demo: Project, demo_run: Done) -> None:
+    result = demo.run("clearance", "card", "1", "--format", "json").ok()
+    card = json.loads(result.out)
+    signed = json.loads((demo.root / "reports/card.json").read_text())
+    assert [part for part in card["sections"] if part in signed["sections"]] == signed["sections"]
+    added = {part["id"] for part in card["sections"]} - {part["id"] for part in signed["sections"]}
+    assert {"standing", "approvals", "test_set", "champion_history", "incidents", "restrictions"} <= added
+    assert demo.run("clearance", "card", "1", "--at", "2020-01-01").code == ExitCode.ERROR
+
+
 def test_plain_training_is_refused_on_race_in_a_workspace_of_its_own(demo: Project, demo_run: Done) -> None:
     mine = projects.files(demo.root, ("params.yaml", "dvc.lock", "reports/verdict.json"))
     result = terminal_run.in_project(demo, "--set", "train.mitigation=none")

@@ -72,6 +72,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"uncommitted": "No commit holds it."}, "No commit holds it."),
     ({"unpushed": "It is not at the remote."}, "It is not at the remote."),
     ({"unreasoned": "Its denials cannot be reasoned."}, "Its denials cannot be reasoned."),
+    ({"undocumented": "Its card has a gap."}, "Its card has a gap."),
 ]
 JUDGED: list[tuple[dict[str, Any], str]] = [
     ({"verdict": verdict("fail")}, "The gap is 0.2; the limit is 0.1."),

@@ -1,5 +1,6 @@
 """The training flow: DVC's stages under Prefect's supervision, and an end state for every verdict."""
 
+import datetime as dt
 import json
 import os
 import threading
@@ -7,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,11 +17,12 @@ from prefect import State, get_client
 from prefect.artifacts import Artifact
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId, LogFilter, LogFilterFlowRunId
 from prefect.client.schemas.objects import StateType
+from prefect.context import FlowRunContext
 from prefect.states import Running
 
 from clearance import environment, files, run_lock
 from flows import crash_marker, training
-from tests.support import toys
+from tests.support import openlineage, toys
 
 pytestmark = [
     pytest.mark.usefixtures("prefect_api"),
@@ -86,12 +89,26 @@ def effects(toy: Path) -> list[str]:
     return file.read_text().split() if file.exists() else []
 
 
-def test_a_pass_completes_with_a_task_run_for_each_step(toy: Path) -> None:
+def test_a_pass_completes_with_a_task_run_for_each_step(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "_scheduled_start", lambda: dt.datetime(2026, 3, 1, tzinfo=dt.UTC))
     state = run()
     assert (state.type, state.name) == (StateType.COMPLETED, "Completed")
     assert state.message and state.message.startswith("Pass: passes under toy 1")
     assert names(state) == STATES
     assert effects(toy) == ["track", "release"]
+    (events,) = openlineage.runs(toy)  # the same as of a run in a terminal
+    jobs = ["passes", *(f"passes.{step}" for step in STATES)]
+    assert openlineage.by_step(events) == {job: ["START", "COMPLETE"] for job in jobs}
+    nominal = [event["run"]["facets"]["nominalTime"]["nominalStartTime"] for event in events]
+    assert set(nominal) == {"2026-03-01T00:00:00.000000Z"}
+
+
+@pytest.mark.parametrize("scheduled", [True, False])
+def test_only_a_schedule_gives_a_run_a_nominal_time(scheduled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+    context = SimpleNamespace(flow_run=SimpleNamespace(auto_scheduled=scheduled, expected_start_time=at))
+    monkeypatch.setattr(FlowRunContext, "get", lambda: context)
+    assert training._scheduled_start() == (at if scheduled else None)
 
 
 def test_a_steps_lines_are_in_prefects_log_and_in_a_file(toy: Path) -> None:

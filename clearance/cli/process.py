@@ -11,12 +11,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import NoReturn, ParamSpec
+from typing import TYPE_CHECKING, NoReturn, ParamSpec
 
 import click
 
 from clearance import environment, foreign_text, isolation, stage
 from clearance.errors import ClearanceError, ExitCode
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 P = ParamSpec("P")
 
@@ -67,6 +70,13 @@ def write_json(document: object) -> None:
 def echo_text(text: str) -> None:
     """Print a text of our own with several lines, each of them as by `echo`."""
     click.echo("\n".join(map(foreign_text.inert, text.split("\n"))), nl=False)
+
+
+def show_table(table: Table) -> None:
+    """Print a table as wide as the terminal; its cells must be inert."""
+    from rich.console import Console
+
+    Console().print(table)
 
 
 def write_record(line: str) -> None:

@@ -22,6 +22,9 @@ _OUTPUT = click.option(
 )
 
 
+_MOST_SHOWN = 20
+
+
 def _format(*names: str) -> options.Decorator:
     return click.option(
         "--format", "form", type=click.Choice(names), default=names[0], show_default=True, help="Format."
@@ -33,14 +36,24 @@ def _format(*names: str) -> options.Decorator:
 @_AT
 @_format("text", "markdown", "html", "json")
 @_OUTPUT
+@click.option(
+    "--check", "stored", type=options.FILE, metavar="FILE", help="Check a JSON FILE written earlier."
+)
 @process.exit_with_status
-def technical_file(version: int | None, at: dt.datetime | None, form: str, output: Path | None) -> int:
+def technical_file(
+    *, version: int | None, at: dt.datetime | None, form: str, output: Path | None, stored: Path | None
+) -> int:
     """Write the technical file of candidate VERSION.
 
     After Annex IV of the EU AI Act, from the signed evidence, the ledger and card.yaml. Default: the
-    champion, else the last candidate. A gap says how to fill it.
+    champion, else the last candidate. A gap says how to fill it. With --check, derive every sentence of a
+    file again: exit status 3 if one does not hold.
     """
+    if stored is not None and (version is not None or at is not None):
+        raise click.UsageError("--check reads version and time from FILE")
     root = process.enter_project()
+    if stored is not None:
+        return _check(root, stored)
     from clearance import files
     from clearance.documentation import technical_file as technical_files
     from clearance.reporting.technical_file import render
@@ -78,6 +91,22 @@ def compliance(version: int | None, at: dt.datetime | None, form: str, output: P
         "json": lambda: files.dumps(codec.write(section)),
     }[form]()
     return _write(content, form, output)
+
+
+def _check(root: Path, stored: Path) -> int:
+    from clearance import files
+    from clearance.documentation import technical_file as technical_files
+    from clearance.documents.technical_file_document import TechnicalFile
+
+    document = TechnicalFile.from_json(files.read_json(stored), str(stored))
+    problems = technical_files.check_stored(root, document)
+    for problem in problems[:_MOST_SHOWN]:
+        process.echo(problem)
+    if len(problems) > _MOST_SHOWN:
+        process.echo(f"and {len(problems) - _MOST_SHOWN} more")
+    if not problems:
+        process.echo(f"all holds: {document.name} version {document.version} as of {document.at}")
+    return ExitCode.REFUSED if problems else ExitCode.PASS
 
 
 def _write(content: str, form: str, output: Path | None) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 def verdict(markdown: bool, as_json: bool) -> int:
     """Print the last verdict, if it still holds.
 
-    Exit status: 0 pass, 3 refused, 4 insufficient evidence, 5 not evaluated, or stale: a file, a parameter or
-    the policy has changed since.
+    In a terminal, with a table of all findings. Exit status: 0 pass, 3 refused, 4 insufficient evidence, 5
+    not evaluated, or stale: a file, a parameter or the policy has changed since.
     """
     from clearance.reporting import current_verdict, summary
 
@@ -46,6 +47,10 @@ def verdict(markdown: bool, as_json: bool) -> int:
         lines += [*summary.data_warnings(root), *summary.counts(root, document)]
     for line in lines:
         process.echo(f"  {line}")
+    if sys.stdout.isatty() and not current.is_stale:
+        from clearance.cli import verdict_table
+
+        process.show_table(verdict_table.table(summary.rows(document)))
     return current.exit_code
 
 
@@ -70,6 +75,31 @@ def report(opens: bool) -> int:
     if opens and click.launch(page.as_uri()) != 0:
         process.echo("no browser could be started: open the file yourself", err=True)
     return current.exit_code if current.is_stale else ExitCode.PASS
+
+
+@click.command()
+@click.argument("version", type=int, required=False)
+@click.option("--at", type=options.TIME, metavar="TIME", help="Show what was recorded by this time (UTC).")
+@click.option("--open", "opens", is_flag=True, help="Open the page in the browser.")
+@click.option("--output", type=options.FILE, metavar="FILE", help="Write the page here.")
+@process.exit_with_status
+def show(version: int | None, at: dt.datetime | None, opens: bool, output: Path | None) -> int:
+    """Write the page of a version.
+
+    Its report, and what happened since. Of candidate VERSION; without it, of the champion, else of the last
+    candidate. The evidence is fetched and verified. Prints where the page is.
+    """
+    root = process.enter_project()
+    from clearance import files
+    from clearance.documentation import version_page
+
+    composed = version_page.compose(root, version, at)
+    page = output or root / paths.STATE / f"version-{composed.version}.html"
+    files.write_text(page, composed.html)
+    process.echo(page)
+    if opens and click.launch(page.absolute().as_uri()) != 0:
+        process.echo("no browser could be started: open the file yourself", err=True)
+    return ExitCode.PASS
 
 
 @click.command()

@@ -7,13 +7,13 @@ changes nothing, and no stage runs again.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from pathlib import Path
 
 from clearance import files, params, paths, registry
-from clearance.documentation import version_files
+from clearance.documentation import faults, version_files
 from clearance.documents.card_document import CardDocument
 from clearance.documents.verdict_document import VerdictDocument
 from clearance.errors import ClearanceError, IntegrityError
@@ -26,6 +26,7 @@ from clearance.reporting.claims import artefacts, check
 from clearance.reporting.claims.artefacts import Artefact, Artefacts
 from clearance.reporting.claims.check import Problem
 
+CARD, VERDICT = paths.CARD.as_posix(), paths.VERDICT.as_posix()
 MOST_LINES = 5
 """The most lines of a page in which a difference is shown."""
 
@@ -84,8 +85,15 @@ def check_version(root: Path, number: int) -> DocumentCheck:
     with session.open_read_only(root) as reader:
         record = version_record.fold(reader.entries(name), name, number, reader.roles)
         with version_files.fetched(reader, registry.connect(), record, names) as fetched:
+            if CARD not in fetched.bundle.evidence.outs:
+                raise faults.NO_CARD(version=fetched.version, number=number)
             lost = [
-                Finding(document=path, problem=_problem("", path, "", "what was signed", f"nothing: {why}"))
+                Finding(
+                    document=path,
+                    problem=Problem(
+                        place="", artefact=path, pointer="", stated="nothing that was signed", actual=why
+                    ),
+                )
                 for path, why in fetched.lost.items()
             ]
             checked = check_folder(fetched.folder, params.load(fetched.folder / paths.PARAMS))
@@ -105,19 +113,39 @@ def check_folder(root: Path, settings: params.Params) -> DocumentCheck:
     """Check the documents below `root` against the artefacts there."""
     known = artefacts.read(root, make.READ)
     derived = derive(root, settings, known)
-    stored = read_stored(root, derived)
-    findings = [
-        *changed_evidence(root, derived.verdict),
-        *check_card(root, known, derived),
-        *check_verdict(root, derived),
-        *compare_all(stored, derived.texts),
-        *(
-            Finding(document=path, problem=_problem("", path, "", "the document", f"nothing: {why}"))
-            for path, why in derived.unmade.items()
-        ),
-    ]
-    documents = (paths.CARD.as_posix(), paths.VERDICT.as_posix(), *derived.texts, *derived.unmade)
+    findings = [*_check_verdict(root, derived.verdict), *_check_card(root, known, derived.card)]
+    findings += compare_all(read_stored(root, derived.texts), derived.texts)
+    for path, why in derived.unmade.items():
+        problem = Problem(
+            place="", artefact=path, pointer="", stated="the document", actual=f"nothing: {why}"
+        )
+        findings.append(Finding(document=path, problem=problem))
+    documents = (CARD, VERDICT, *derived.texts, *derived.unmade)
     return DocumentCheck(documents=documents, findings=tuple(findings))
+
+
+def _check_card(root: Path, known: Artefacts, derived: CardDocument) -> Iterator[Finding]:
+    try:
+        yield from check_card(CardDocument.read(root), known, derived)
+    except IntegrityError as error:
+        yield _unreadable(CARD, error)
+
+
+def _check_verdict(root: Path, derived: VerdictDocument) -> Iterator[Finding]:
+    try:
+        recorded = VerdictDocument.read(root)
+    except IntegrityError as error:
+        yield _unreadable(VERDICT, error)
+        return
+    actual = {path: files.sha256(root / path) for path in recorded.evidence if (root / path).is_file()}
+    yield from check_verdict(recorded, derived, actual)
+
+
+def _unreadable(document: str, error: IntegrityError) -> Finding:
+    problem = Problem(
+        place="", artefact=document, pointer="", stated="a document", actual=f"nothing: {error.fault}"
+    )
+    return Finding(document=document, problem=problem)
 
 
 def derive(root: Path, settings: params.Params, known: Mapping[str, Artefact]) -> Derived:
@@ -153,63 +181,46 @@ def _contract(settings: params.Params) -> data_contract.DataContract:
     )
 
 
-def read_stored(root: Path, derived: Derived) -> dict[str, str]:
+def read_stored(root: Path, paths_: Iterable[str]) -> dict[str, str]:
     """The text of each document that is there, by its path."""
     return {
         path: (root / path).read_text(encoding="utf-8", errors="replace")
-        for path in derived.texts
+        for path in paths_
         if (root / path).is_file()
     }
 
 
-def changed_evidence(root: Path, derived: VerdictDocument) -> Iterator[Finding]:
-    """The files that the recorded verdict cites and that are not what it judged."""
-    try:
-        recorded = VerdictDocument.read(root).evidence
-    except IntegrityError:
-        recorded = derived.evidence
+def check_card(card: CardDocument, known: Artefacts, derived: CardDocument) -> Iterator[Finding]:
+    """What a card says otherwise than its artefacts, number by number, and than the card made again."""
+    actual = {path: artefact.sha256 for path, artefact in known.items()}
+    for problem in (*changed_artefacts("artefacts", card.artefacts, actual), *check.check(card, known)):
+        yield Finding(document=CARD, problem=problem)
+    for problem in check.differences(card, derived):
+        yield Finding(document=CARD, problem=problem)
+
+
+def check_verdict(
+    recorded: VerdictDocument, derived: VerdictDocument, actual: Mapping[str, str]
+) -> Iterator[Finding]:
+    """What a verdict says otherwise than its policy says about the evidence.
+
+    `actual` are the digests of the files that it cites and that are there.
+    """
+    for problem in changed_artefacts("evidence", recorded.evidence, actual):
+        yield Finding(document=VERDICT, problem=problem)
+    policy = "" if project_verdict.same_decision(recorded, derived) else recorded.policy.file
+    for problem in check.differences(recorded, derived):
+        yield Finding(document=VERDICT, problem=replace(problem, artefact=policy))
+
+
+def changed_artefacts(key: str, recorded: Mapping[str, str], actual: Mapping[str, str]) -> Iterator[Problem]:
+    """The artefacts that are not those a document was made from; `key` is where it lists their digests."""
     for path, sha256 in recorded.items():
-        actual = files.sha256(root / path) if (root / path).is_file() else "nothing: it is missing"
-        if actual != sha256:
-            problem = _problem(artefacts.pointer("evidence", path), path, "", sha256, actual)
-            yield Finding(document=paths.VERDICT.as_posix(), problem=problem)
-
-
-def check_card(root: Path, known: Artefacts, derived: Derived) -> Iterator[Finding]:
-    """What the card says otherwise than its artefacts, number by number, and than the card made again."""
-    document = paths.CARD.as_posix()
-    try:
-        card = CardDocument.read(root)
-    except IntegrityError as error:
-        problem = _problem("", "", "", "a card", f"nothing that can be read: {error.fault}")
-        yield Finding(document=document, problem=problem)
-        return
-    for problem in (*check_digests(card, known), *check.check(card, known)):
-        yield Finding(document=document, problem=problem)
-    for problem in check.differences(card, derived.card):
-        yield Finding(document=document, problem=problem)
-
-
-def check_digests(card: CardDocument, known: Artefacts) -> Iterator[Problem]:
-    """The artefacts of a card that are not those it was made from."""
-    for path, sha256 in card.artefacts.items():
-        actual = known[path].sha256 if path in known else "nothing: it is missing or cannot be read"
-        if actual != sha256:
-            yield _problem(artefacts.pointer("artefacts", path), path, "", sha256, actual)
-
-
-def check_verdict(root: Path, derived: Derived) -> Iterator[Finding]:
-    """What the recorded verdict says otherwise than its policy says about the evidence."""
-    document = paths.VERDICT.as_posix()
-    try:
-        recorded = VerdictDocument.read(root)
-    except IntegrityError as error:
-        problem = _problem("", "", "", "a verdict", f"nothing that can be read: {error.fault}")
-        yield Finding(document=document, problem=problem)
-        return
-    policy = "" if project_verdict.same_decision(recorded, derived.verdict) else recorded.policy.file
-    for problem in check.differences(recorded, derived.verdict):
-        yield Finding(document=document, problem=replace(problem, artefact=policy))
+        digest = actual.get(path, "nothing: it is missing or cannot be read")
+        if digest != sha256:
+            yield Problem(
+                place=artefacts.pointer(key, path), artefact=path, pointer="", stated=sha256, actual=digest
+            )
 
 
 def compare_all(stored: Mapping[str, str], derived: Mapping[str, str]) -> Iterator[Finding]:
@@ -220,20 +231,13 @@ def compare_all(stored: Mapping[str, str], derived: Mapping[str, str]) -> Iterat
 
 def compare(path: str, stored: str | None, derived: str) -> Iterator[Finding]:
     """The first lines in which a document differs from the one that was made again."""
-    if stored is None:
-        yield Finding(document=path, problem=_problem("", "", "", "nothing: it is missing", "a document"))
-        return
-    if stored == derived:
-        return
-    pairs = enumerate(zip_longest(stored.split("\n"), derived.split("\n")), 1)
+    lines = [] if stored is None else stored.split("\n")
+    pairs = enumerate(zip_longest(lines, derived.split("\n")), 1)
     different = ((number, mine, right) for number, (mine, right) in pairs if mine != right)
-    for _, (number, mine, right) in zip(range(MOST_LINES), different, strict=False):
+    for number, mine, right in islice(different, MOST_LINES):
         stated, actual = ("nothing" if line is None else line for line in (mine, right))
-        yield Finding(document=path, problem=_problem(f"line {number}", "", "", stated, actual))
-
-
-def _problem(place: str, artefact: str, pointer: str, stated: str, actual: str) -> Problem:
-    return Problem(place=place, artefact=artefact, pointer=pointer, stated=stated, actual=actual)
+        problem = Problem(place=f"line {number}", artefact="", pointer="", stated=stated, actual=actual)
+        yield Finding(document=path, problem=problem)
 
 
 def to_json(checked: DocumentCheck) -> dict[str, object]:

@@ -34,3 +34,9 @@ NO_CHAMPION = ErrorKind(
     "{name} has no champion to compare version {version} with",
     "name the other version: `clearance diff {version} OTHER`",
 )
+NOT_A_MOMENT = ErrorKind(
+    "documentation.not_a_moment",
+    IntegrityError,
+    "the technical file is as of {at}, which is no moment in time",
+    "write it again with `clearance technical-file --format json`",
+)

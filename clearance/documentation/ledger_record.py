@@ -29,7 +29,8 @@ def proposed_versions(entries: Sequence[Entry]) -> list[int]:
 def content(record: VersionRecord, bundle: Bundle, roles: Roles, at: dt.datetime) -> dict[str, Any]:
     """The record of a version up to a moment, as a JSON value.
 
-    `reports` are the documents of its evidence, each with who signed it and when the ledger took it.
+    `reports` are the documents of its evidence, each with who signed it and when the ledger took it;
+    `signatures` are the decisions of people who signed the digest of exactly this evidence.
     """
     entries, version = record.entries, record.version
     signers = list(_signers(record, bundle, roles))
@@ -37,6 +38,7 @@ def content(record: VersionRecord, bundle: Bundle, roles: Roles, at: dt.datetime
     registered = preregistration.of_version(entries, version, list(bundle.files.values()), judged_by)
     built = rebuilds.signed_rebuilds(entries, version, bundle.digest, roles)
     restriction = restrictions.find(entries, version)
+    decisions = list(_decisions(record, roles))
     return {
         "model": record.model,
         "version": version,
@@ -51,7 +53,8 @@ def content(record: VersionRecord, bundle: Bundle, roles: Roles, at: dt.datetime
             if path.startswith("reports/") and path.endswith(".json")
         ],
         "bar": {"statement": str(registered), "before_result": registered.is_before_result},
-        "decisions": list(_decisions(record, roles)),
+        "decisions": decisions,
+        "signatures": [item for item in decisions if item.get("content") == bundle.digest],
         "rebuilds": [
             {
                 "entry": item.number,
@@ -64,7 +67,7 @@ def content(record: VersionRecord, bundle: Bundle, roles: Roles, at: dt.datetime
         ],
         "changes": [
             {"entry": entry.number, "at": _stamp(entry.at), "by": entry.actor, "kind": str(entry.kind)}
-            | {"reason": _reason(entry)}
+            | {"reason": _reason(entry), "tier": _tier(entry)}
             for entry in record.changes
         ],
         "comparison": None
@@ -115,6 +118,8 @@ def _decisions(record: VersionRecord, roles: Roles) -> Iterator[dict[str, Any]]:
                 "at": _stamp(decision.at),
                 "by": opened.person.identity,
                 "kind": opened.kind.noun,
+                "content": opened.content,
+                "keyid": sorted(decision.signed.keyids)[0] if decision.signed else "none",
                 "reason": opened.decision.reason.strip() or "no reason",
             }
         else:
@@ -137,6 +142,11 @@ def _first_promotion(entries: Sequence[Entry], model: str) -> dict[str, Any] | N
 def _reason(entry: Entry) -> str:
     event = entry.read(events.ChampionChange)
     return (event.reason or event.override or "no reason") if event else "the entry was erased"
+
+
+def _tier(entry: Entry) -> str:
+    event = entry.read(events.ChampionChange)
+    return (event and event.tier) or "not recorded"
 
 
 def _stamp(at: dt.datetime) -> str:

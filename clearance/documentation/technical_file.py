@@ -5,12 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from pathlib import Path
 
-from clearance.documentation import version_evidence
+from clearance.documentation import faults, version_evidence
 from clearance.documentation.version_evidence import VersionEvidence
 from clearance.documents.card_document import Section
 from clearance.documents.technical_file_document import TechnicalFile
 from clearance.reporting.claims import check
-from clearance.reporting.claims.artefacts import Artefacts
 from clearance.reporting.claims.check import Problem
 from clearance.reporting.technical_file import annex_iv
 from clearance.reporting.technical_file.sources import Subject
@@ -19,7 +18,7 @@ from clearance.reporting.technical_file.sources import Subject
 def read(root: Path, version: int | None = None, at: dt.datetime | None = None) -> TechnicalFile:
     """The technical file of a version as of a moment; see `version_evidence.read` for defaults and errors."""
     evidence = version_evidence.read(root, version, at)
-    return annex_iv.make(evidence.known, _subject(evidence))
+    return annex_iv.make(evidence.known, subject(evidence))
 
 
 def matrix(root: Path, version: int | None = None, at: dt.datetime | None = None) -> Section:
@@ -28,7 +27,8 @@ def matrix(root: Path, version: int | None = None, at: dt.datetime | None = None
     return sections["compliance"]
 
 
-def _subject(evidence: VersionEvidence) -> Subject:
+def subject(evidence: VersionEvidence) -> Subject:
+    """What the technical file of this evidence is about."""
     terms = evidence.policy.documents_on(evidence.at.date())
     return Subject(
         name=evidence.model,
@@ -39,7 +39,21 @@ def _subject(evidence: VersionEvidence) -> Subject:
     )
 
 
-def problems(stored: TechnicalFile, known: Artefacts, subject: Subject) -> list[Problem]:
-    """What a stored file says otherwise than the artefacts do, value by value and then as a whole."""
-    complete = {**known, **annex_iv.composed(known, subject)}
-    return [*check.check(stored, complete), *check.differences(stored, annex_iv.make(known, subject))]
+def check_stored(root: Path, stored: TechnicalFile) -> list[Problem]:
+    """What a file that was written earlier says otherwise than the evidence, for its version and its moment.
+
+    Raises as `version_evidence.read` does, and IntegrityError where its moment is none.
+    """
+    try:
+        at = dt.datetime.fromisoformat(stored.at)
+    except ValueError:
+        raise faults.NOT_A_MOMENT(at=stored.at) from None
+    return problems(stored, version_evidence.read(root, stored.version, at))
+
+
+def problems(stored: TechnicalFile, evidence: VersionEvidence) -> list[Problem]:
+    """What a stored file says otherwise than the evidence does, value by value and then as a whole."""
+    about = subject(evidence)
+    complete = {**evidence.known, **annex_iv.composed(evidence.known, about)}
+    made_again = annex_iv.make(evidence.known, about)
+    return [*check.check(stored, complete), *check.differences(stored, made_again)]

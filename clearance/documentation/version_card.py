@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from clearance import ledger, params, paths, registry
+from clearance import files, ledger, params, paths, registry
 from clearance.documentation import faults, version_files, world
 from clearance.documentation.world import LedgerUntil
 from clearance.documents.card_document import CardDocument, ClaimTable, Section
 from clearance.documents.sentences import DerivedClaim, Gap, Sentence, Statement
 from clearance.errors import ClearanceError
-from clearance.promotion import session, version_record
+from clearance.promotion import preregistration, session, version_record
 from clearance.promotion.session import ReadOnlySession
 from clearance.reporting.card import make
 from clearance.reporting.claims import artefacts
@@ -74,6 +74,14 @@ def _read(
     with version_files.fetched(reader, server, record, names) as fetched:
         if paths.CARD.as_posix() not in fetched.bundle.evidence.outs:
             raise faults.NO_CARD(version=fetched.version, number=version)
+        evidence = fetched.bundle.evidence
+        bar = preregistration.of_version(
+            until.entries,
+            version,
+            list(fetched.bundle.files.values()),
+            files.sha256_text(evidence.judged.text),
+        )
+        until = replace(until, bar=str(bar))
         try:
             signed = CardDocument.read(fetched.folder)
         except ClearanceError as error:

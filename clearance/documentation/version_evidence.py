@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from clearance import params, paths, registry
-from clearance.documentation import faults, ledger_record, version_card, version_files
+from clearance.documentation import faults, ledger_record, version_card, version_files, world
 from clearance.documentation.world import LedgerUntil
 from clearance.policy import policy_file
 from clearance.policy.schema import Policy
@@ -93,6 +93,7 @@ def _read(root: Path, reader: ReadOnlySession, until: LedgerUntil, version: int)
         packages = _packages(folder / paths.REQUIREMENTS_LOCK)
     known |= _present_card_text(root)
     known[sources.BUNDLE] = Artefact(content=_bundle_content(bundle), sha256=bundle.digest)
+    known[sources.COUNTS] = world.artefacts(until, version)[world.LEDGER]
     known[sources.LEDGER] = sources.artefact(ledger_record.content(record, bundle, reader.roles, until.at))
     return VersionEvidence(
         model=until.model,
@@ -106,7 +107,7 @@ def _read(root: Path, reader: ReadOnlySession, until: LedgerUntil, version: int)
 
 
 def _present_card_text(root: Path) -> dict[str, Artefact]:
-    """The project's `card.yaml`; empty where there is none. Raises ConfigurationError if it is not valid."""
+    """The project's `card.yaml` of now, where there is one. Raises ConfigurationError if it is not valid."""
     if not (root / paths.CARD_TEXT).is_file():
         return {}
     card_text.load(root / paths.CARD_TEXT)

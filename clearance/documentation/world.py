@@ -50,6 +50,18 @@ _KINDS: Mapping[EntryKind, str] = {
 }
 """The section of each kind of entry; every other kind about the version is in the last section."""
 
+_WORDS: Mapping[str, str] = {
+    "outcome": "Outcome",
+    "reason": "Reason",
+    "allowed_by": "Allowed by",
+    "override_until": "Override until",
+    "category": "Kind",
+    "description": "What happened",
+    "corrective_action": "What was corrected",
+    "statement": "Statement",
+}
+"""What an entry may say beside who did what, by its field, with the word that stands before it."""
+
 _NOTHING: Mapping[str, str] = {
     "approvals": "Until {at} nobody had decided about it.",
     "champion_history": "Until {at} it had never been champion.",
@@ -60,11 +72,15 @@ _NOTHING: Mapping[str, str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class LedgerUntil:
-    """The entries of a model that count and were recorded until a time, in order."""
+    """The entries of a model that count and were recorded until a time, in order.
+
+    `bar` says whether the bar of the version was set before its result; None where that is not asked.
+    """
 
     model: str
     entries: Sequence[Entry]
     at: dt.datetime
+    bar: str | None = None
 
     @classmethod
     def of(cls, entries: Sequence[Entry], model: str, at: dt.datetime) -> LedgerUntil:
@@ -76,13 +92,35 @@ def artefacts(ledger: LedgerUntil, version: int) -> dict[str, Artefact]:
     """What the sections are derived from: each entry about the version, and what is counted over all."""
     known = {
         _name(entry): Artefact(
-            content={"number": entry.number, "at": times.for_display(entry.at), "says": str(entry)},
+            content=_content(entry),
             sha256=entry.digest,
         )
         for entry in _about(ledger, version)
     }
     counted = _counted(ledger, version)
     return known | {LEDGER: Artefact(content=counted, sha256=files.sha256_json(counted))}
+
+
+def _content(entry: Entry) -> dict[str, object]:
+    """What an entry says: who did what, and the words that were given with it."""
+    event = entry.event
+    says = "" if event is None else event.sentence(entry.actor, entry.model)
+    given = {name: getattr(event, name, None) for name in _WORDS}
+    return {
+        "number": entry.number,
+        "at": times.for_display(entry.at),
+        "says": says,
+        **{
+            name: list(words) if isinstance(words, tuple) else _in_words(name, words)
+            for name, words in given.items()
+            if words
+        },
+    }
+
+
+def _in_words(name: str, value: object) -> str:
+    """A word that the ledger has as a key, such as `insufficient_evidence`, in words; other text as it is."""
+    return str(value).replace("_", " ") if name in {"outcome", "category"} else str(value)
 
 
 def sections(ledger: LedgerUntil, version: int) -> tuple[Section, ...]:
@@ -128,6 +166,7 @@ def _counted(ledger: LedgerUntil, version: int) -> dict[str, object]:
         "state": listed[version].state if version in listed else None,
         "open_incidents": len(_open_incidents(ledger, version)),
         "restricted_by": [] if restriction is None else [cause.name for cause in restriction.causes],
+        "bar": ledger.bar,
         "test_rows": rows,
         "test_rows_judged": models,
     }
@@ -177,6 +216,13 @@ def _standing(known: Mapping[str, Artefact]) -> Iterator[Sentence]:
         entries=_at_ledger("entries", "count"),
     )
     counted = known[LEDGER].content
+    if counted["bar"]:
+        yield _say(
+            "{bar}.",
+            "whether the bar was set before the result",
+            known,
+            bar=_at_ledger("bar", "text"),
+        )
     if counted["open_incidents"]:
         yield _say(
             "Open incidents: {number}.",
@@ -211,13 +257,21 @@ def _test_set(known: Mapping[str, Artefact]) -> Sentence:
 
 def _sentence(entry: Entry, known: Mapping[str, Artefact]) -> Sentence:
     name = _name(entry)
+    content = known[name].content
+    given = {key: label for key, label in _WORDS.items() if key in content}
+    words = "".join(f" {label}: {{{key}}}." for key, label in given.items())
+    formatters = {key: "names" if isinstance(content[key], list) else "text" for key in given}
     return _say(
-        "{says} (entry {number}, {at})",
+        f"{{says}}.{words} (entry {{number}}, {{at}})",
         name,
         known,
         says=Source(artefact=name, pointer="/says", formatter="text"),
         number=Source(artefact=name, pointer="/number", formatter="count"),
         at=Source(artefact=name, pointer="/at", formatter="text"),
+        **{
+            key: Source(artefact=name, pointer=f"/{key}", formatter=formatter)
+            for key, formatter in formatters.items()
+        },
     )
 
 

@@ -14,6 +14,7 @@ from clearance.documents.origin_document import OriginDocument
 from clearance.documents.reasons_document import ReasonsDocument
 from clearance.documents.release_receipt import ReleaseReceipt
 from clearance.documents.scores_document import ScoresDocument
+from clearance.documents.technical_file_document import TechnicalFile
 from clearance.documents.verdict_document import VerdictDocument
 
 DOCUMENTS: Mapping[str, type[Document] | type[MeasuredDocument]] = {
@@ -26,6 +27,7 @@ DOCUMENTS: Mapping[str, type[Document] | type[MeasuredDocument]] = {
     "card": CardDocument,
     "comparison": ComparisonDocument,
     "release": ReleaseReceipt,
+    "technical_file": TechnicalFile,
 }
 """The class of each document by its name."""
 

@@ -6,10 +6,10 @@ project has the name that the OpenLineage naming rules give it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -37,7 +37,24 @@ _CODE = (".py", ".lock")
 _RAW, _PREPARED = paths.RAW_TABLE.as_posix(), paths.PREPARED.as_posix()
 _TRAINED, _SCORED = paths.TRAINED.as_posix(), paths.SCORED.as_posix()
 
-D = TypeVar("D", bound=Document | MeasuredDocument)
+_KINDS: Mapping[str, type[Document | MeasuredDocument]] = {
+    "origin": OriginDocument,
+    "raw": RawValidationDocument,
+    "split": SplitDocument,
+    "prepared": PreparedValidationDocument,
+    "training": TrainingDocument,
+    "verdict": VerdictDocument,
+}
+_NEEDED = {
+    _RAW: ("origin",),
+    _PREPARED: ("origin", "split"),
+    _TRAINED: ("training", "split"),
+    _SCORED: ("training", "split"),
+    paths.VALIDATION_RAW.as_posix(): ("raw",),
+    paths.VALIDATION_PREPARED.as_posix(): ("prepared",),
+    paths.VERDICT.as_posix(): ("verdict",),
+}
+"""The documents, by their name in `Evidence`, that say something of an output."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,17 +91,12 @@ class Project:
         return self.dataset(self.settings.source.path)
 
 
-def read_evidence(root: Path) -> Evidence:
-    """The evidence documents of the project at `root`."""
-    return Evidence(
-        origin=_read(OriginDocument, root),
-        raw=_read(RawValidationDocument, root),
-        split=_read(SplitDocument, root),
-        prepared=_read(PreparedValidationDocument, root),
-        training=_read(TrainingDocument, root),
-        verdict=_read(VerdictDocument, root),
-        prepared_types=_types(root / paths.PREPARED),
-    )
+def read_evidence(root: Path, outputs: Collection[str] | None = None) -> Evidence:
+    """The evidence documents of the project at `root`: all, or those that say something of `outputs`."""
+    names = set(_KINDS) if outputs is None else {name for path in outputs for name in _NEEDED.get(path, ())}
+    documents: dict[str, Any] = {name: _read(_KINDS[name], root) for name in names}
+    types = _types(root / paths.PREPARED) if outputs is None or _PREPARED in outputs else {}
+    return Evidence(**documents, prepared_types=types)
 
 
 def _types(folder: Path) -> dict[str, str]:
@@ -96,10 +108,9 @@ def _types(folder: Path) -> dict[str, str]:
     return {column.name: str(column.type) for schema in schemas for column in schema}
 
 
-def _read(kind: type[D], root: Path) -> D | None:
+def _read(kind: type[Document | MeasuredDocument], root: Path) -> Any:
     try:
-        content = files.read_json(root / kind.path)
-        document: Any = kind.from_json(content)
+        document = kind.from_json(files.read_json(root / kind.path))
     except (ClearanceError, OSError):
         return None
     return None if isinstance(document, BlockedDocument) else document

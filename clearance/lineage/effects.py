@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from clearance import paths
 from clearance.documents.release_receipt import ReceiptVersion, ReleaseReceipt
-from clearance.lineage import facets, moments
+from clearance.lineage import databases, facets, moments
 from clearance.lineage.datasets import Project
 from clearance.lineage.events import DataSet
 
@@ -29,7 +29,11 @@ def datasets(
     Nothing is known of a step that is not one of the effects.
     """
     if step == moments.SNAPSHOT:
-        return [], [project.source]
+        return databases.read_by(project.settings.source, environ), [project.source]
+    if step == moments.PREREGISTER:
+        stated = (paths.SPLIT.as_posix(), project.settings.policy.file)
+        ledger = DataSet(namespace=project.namespace, name=f"{project.settings.name}/ledger")
+        return [project.dataset(path) for path in stated], [ledger]  # `dvc.lock` is not written yet
     if step not in (moments.TRACK, moments.RELEASE):
         return [], []
     reads = [_read(project, path.as_posix(), digests or {}) for path in _READ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import metadata
 from typing import Any, Literal
 
@@ -72,9 +73,15 @@ class DataSet:
     output_facets: Mapping[str, facet_v2.OutputDatasetFacet] = field(default_factory=dict)
 
 
+@cache
+def software_version() -> str:
+    """The version of this software."""
+    return metadata.version("clearance")
+
+
 def producer() -> str:
     """The URI of the software that wrote an event."""
-    return f"urn:clearance:{metadata.version('clearance')}"
+    return f"urn:clearance:{software_version()}"
 
 
 def run_id(start: dt.datetime, *names: str) -> str:
@@ -177,7 +184,7 @@ def _event(
 
 
 def _run_facets(run: PipelineRun, tags: Mapping[str, str], error: str | None) -> dict[str, facet_v2.RunFacet]:
-    version = metadata.version("clearance")
+    version = software_version()
     facets: dict[str, facet_v2.RunFacet] = {
         "processing_engine": facet_v2.processing_engine_run.ProcessingEngineRunFacet(
             name="Clearance", version=version, openlineageAdapterVersion=version, producer=producer()

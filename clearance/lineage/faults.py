@@ -25,7 +25,7 @@ TRANSPORT_UNUSABLE = ErrorKind(
 COLUMN_UNKNOWN = ErrorKind(
     "lineage.column_unknown",
     ConfigurationError,
-    "there is no column {column} in what {subject} was made of",
+    "no column {column} went into {subject}",
     "`clearance lineage --format json` lists the columns",
 )
 NO_CHAMPION_THEN = ErrorKind(

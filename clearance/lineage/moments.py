@@ -11,7 +11,7 @@ from clearance.params import Params
 from clearance.versioning.stage_files import StageFiles
 
 End = Literal["COMPLETE", "FAIL", "ABORT"]
-SNAPSHOT, TRACK, RELEASE = "snapshot", "track", "release"
+SNAPSHOT, PREREGISTER, TRACK, RELEASE = "snapshot", "preregister", "track", "release"
 """The effects whose data sets are known."""
 
 

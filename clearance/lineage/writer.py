@@ -102,7 +102,7 @@ class LineageWriter:
             moment.at,
             inputs=reads,
             outputs=writes,
-            tags={"cached": str(moment.cached).lower()} if ended and kind == "STAGE" else {},
+            tags={"cached": str(moment.cached).lower()} if ended else {},
             error=moment.error,
             tests=tests,
         )
@@ -112,7 +112,7 @@ class LineageWriter:
         stage = moment.files
         if stage is None or moment.end != "COMPLETE":
             return (*datasets.declared(self._project, stage), []) if stage else ([], [], [])
-        evidence = datasets.read_evidence(self._run.folder)
+        evidence = datasets.read_evidence(self._run.folder, stage.writes)
         reads, writes = datasets.described(self._project, stage, evidence)
         if paths.VERDICT.as_posix() not in stage.writes or evidence.verdict is None:
             return reads, writes, []

@@ -19,6 +19,12 @@ LEDGER_UNSOUND = ErrorKind(
     "the ledger does not verify: {finding}",
     "run `clearance ledger verify`; restore its database and checkpoints from a backup",
 )
+IMAGE_WITHOUT_DIGEST = ErrorKind(
+    "promotion.image_without_digest",
+    ConfigurationError,
+    "{variable} is {name}, which names no image by its digest",
+    "set it to NAME@sha256:… of the image that runs, or unset it",
+)
 NO_REASON = ErrorKind(
     "promotion.no_reason",
     ConfigurationError,

@@ -43,7 +43,7 @@ class Preregistration:
 
     def __str__(self) -> str:
         if self.objection is not None or self.bar_at is None or self.result_at is None:
-            return f"known to be set after the result: {self.objection}"
+            return f"bar known to be set after the result: {self.objection}"
         return f"bar set {_stamp(self.bar_at)} (entry {self.entry}), result {_stamp(self.result_at)}"
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -23,7 +24,7 @@ from clearance.documents.verdict_document import VerdictDocument
 from clearance.errors import IntegrityError
 from clearance.ledger import EntryKind, events
 from clearance.policy import schema
-from clearance.promotion import candidate, faults, recomparison, review, version_record
+from clearance.promotion import candidate, container, faults, recomparison, review, version_record
 from clearance.promotion.session import LedgerSession
 from clearance.registry import run_record
 from clearance.trust import dsse, evidence_bundle
@@ -194,6 +195,7 @@ class CandidateRelease:
             installation=evidence_bundle.InstallationEvidence(
                 digest=installed.digest, modules=installed.modules, isolated=isolation.is_isolated()
             ),
+            image=container.image_digest(os.environ),
         )
 
     def compare(self, version: registry.Version, content: str, day: dt.date) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from clearance import files, ledger, params, paths, registry, yaml
+from clearance import files, ledger, params, paths, registry, wording, yaml
 from clearance.documents.card_document import CardDocument
 from clearance.documents.measurement import Outcome
 from clearance.documents.reasons_document import ReasonsDocument
@@ -519,8 +519,8 @@ def _not_preregistered(
     if bar.is_before_result:
         return None
     return (
-        f"Its bar is {bar}. The policy requires that the ledger shows it before: train another model with "
-        "`clearance run`."
+        f"{wording.sentence(str(bar))} The policy requires that the ledger shows it to be set before: train "
+        "another model with `clearance run`."
     )
 
 

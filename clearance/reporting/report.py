@@ -40,6 +40,7 @@ from clearance.reporting import (
     rate_plot,
 )
 from clearance.reporting.charts import chart_points, curves, drawing, pareto
+from clearance.reporting.since_verdict import SinceVerdict
 
 FIGURES = (paths.TRAIN_FIGURES, paths.EVALUATE_FIGURES, paths.EXPLAIN_FIGURES)
 
@@ -157,11 +158,16 @@ def _figures(folder: Path) -> tuple[Figure, ...]:
     )
 
 
-def render(evidence: ReportEvidence, data: params.Data, declared: data_contract.DataContract) -> str:
+def render(
+    evidence: ReportEvidence,
+    data: params.Data,
+    declared: data_contract.DataContract,
+    since: SinceVerdict | None = None,
+) -> str:
     """The page as HTML: the same bytes for the same evidence, and all text escaped.
 
-    `data` declares the columns, `declared` is the data contract. The page loads nothing and contains no
-    script.
+    `data` declares the columns, `declared` is the data contract. `since` is what happened to the version
+    after the verdict; None: the page is of the evidence alone. It loads nothing and contains no script.
     """
     verdict, titled = evidence.verdict, partial(group_names.titled, titles=data.titles)
     training = evidence.documents["training"]
@@ -216,6 +222,7 @@ def render(evidence: ReportEvidence, data: params.Data, declared: data_contract.
             verdict=verdict.to_json(),
             verdict_word=headline.VERDICTS[verdict.verdict],
             sentence=headline.sentence(shown),
+            since=since,
         )
     )
 

@@ -5,6 +5,8 @@ It repeats what was decided and never decides again.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from clearance import paths, wording
@@ -17,11 +19,14 @@ from clearance.policy import project_verdict
 from clearance.reporting import attempt_notice, causes, headline, test_set_notice
 
 REPORT = paths.REPORT_PAGE
-_MARKS = {
+COLUMNS = ("rule", "by", "outcome", "severity", "measured", "limit")
+"""The columns of the table of findings, wherever one is shown."""
+
+_OUTCOMES = {
     Outcome.PASS: "pass",
-    Outcome.FAIL: "**fail**",
-    Outcome.INSUFFICIENT_EVIDENCE: "**insufficient evidence**",
-    Outcome.NOT_EVALUATED: "**not evaluated**",
+    Outcome.FAIL: "fail",
+    Outcome.INSUFFICIENT_EVIDENCE: "insufficient evidence",
+    Outcome.NOT_EVALUATED: "not evaluated",
     None: "report only",
 }
 
@@ -145,8 +150,8 @@ def markdown(verdict: VerdictDocument, folder: Path | None = None) -> str:
     worse_off = [f"**{line}.**" for line in headline.who(verdict)]
     lines = [f"## {title(verdict)}", "", *worse_off, *([""] if worse_off else [])]
     lines += [headline.sentence(verdict), *([] if folder is None else choice(folder)), ""]
-    lines += ["| rule | by | outcome | severity | measured | limit |", "|---|---|---|---|---|---|"]
-    lines += [_row(finding) for finding in sorted(verdict.findings, key=headline.worst_first)]
+    lines += [_table_line(COLUMNS), "|---" * len(COLUMNS) + "|"]
+    lines += [_table_line(row.marked()) for row in rows(verdict)]
     external = None if folder is None else _external(folder)
     told = [] if folder is None else [*data_warnings(folder), *counts(folder, verdict)]
     notices = [wording.sentence(line) for line in told]
@@ -181,15 +186,33 @@ def _as_code(line: str) -> str:
     return f"{what}: ``{value.replace('``', '` `')}``"
 
 
-def _row(finding: RuleFinding) -> str:
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A finding as the texts of a table, one for each of `COLUMNS`; `holds`: nothing is wrong with it."""
+
+    cells: tuple[str, ...]
+    holds: bool
+
+    def marked(self) -> tuple[str, ...]:
+        """The cells in Markdown: an outcome that is not a pass is bold."""
+        rule, by, outcome, *rest = self.cells
+        return rule, by, outcome if self.holds else f"**{outcome}**", *rest
+
+
+def rows(verdict: VerdictDocument) -> list[Row]:
+    """Every finding, those that decide first."""
+    return [_row(finding) for finding in sorted(verdict.findings, key=headline.worst_first)]
+
+
+def _row(finding: RuleFinding) -> Row:
+    limit = vars(finding.limit) if finding.limit else None
+    measured = "none" if finding.value is None else wording.measurement(vars(finding), (limit or {}).values())
     cells = (
-        finding.rule,
-        finding.attribute or "all rows",
-        _MARKS[finding.outcome],
-        finding.severity,
-        "none"
-        if finding.value is None
-        else wording.measurement(vars(finding), vars(finding.limit).values() if finding.limit else ()),
-        wording.limit(vars(finding.limit) if finding.limit else None),
+        *(finding.rule, finding.attribute or "all rows", _OUTCOMES[finding.outcome]),
+        *(finding.severity, measured, wording.limit(limit)),
     )
-    return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
+    return Row(cells=cells, holds=finding.outcome in (None, Outcome.PASS))
+
+
+def _table_line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"

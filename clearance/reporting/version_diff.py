@@ -38,6 +38,7 @@ AREAS: Mapping[str, str] = {
     "rules": "Rules",
     "bar": "Bar",
     "data": "Data",
+    "model": "Model",
     "params": "Parameters",
     "policy": "Policy",
     "performance": "Performance",
@@ -107,6 +108,7 @@ def compare(model: str, first: Side, second: Side) -> VersionDiff:
         "rules": [*_verdict(sides), *_rules(sides)],
         "bar": list(_bar(sides)),
         "data": list(_data(sides)),
+        "model": list(_model(sides)),
         "params": list(_params(sides)),
         "policy": list(_policy(sides)),
         "performance": list(_measurements("performance", PERFORMANCE, sides)),
@@ -118,6 +120,7 @@ def compare(model: str, first: Side, second: Side) -> VersionDiff:
     needed = {
         "rules": VERDICT,
         "data": ORIGIN,
+        "model": TRAINING,
         "performance": PERFORMANCE,
         "fairness": FAIRNESS,
         "explanation": EXPLANATION,
@@ -217,6 +220,16 @@ def _data(sides: Sides) -> Iterator[Difference]:
     for attribute, group in _groups(sides):
         source = place(FAIRNESS, "count", "groups", attribute, group, "count")
         yield from _one("data", f"test rows, {attribute} {group}", source, sides)
+
+
+def _model(sides: Sides) -> Iterator[Difference]:
+    for what, source in (
+        ("the estimator", place(TRAINING, "text", "estimator")),
+        ("the mitigation", place(TRAINING, "text", "mitigation")),
+        ("the threshold", place(TRAINING, "number", "threshold")),
+        ("the model's file", place(TRAINING, "digest", "model", "sha256")),
+    ):
+        yield from _one("model", what, source, sides)
 
 
 def _groups(sides: Sides) -> Iterator[tuple[str, str]]:

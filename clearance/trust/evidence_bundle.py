@@ -22,6 +22,7 @@ PREDICATES = {"urn:clearance:evidence:v1", PREDICATE}
 """Types that are read. Version 1 has the same fields; its digest uses the older canonical form."""
 NAME = "bundle.json"
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+ImageDigest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 
 
 class CodeState(params.Section):
@@ -64,8 +65,9 @@ class BundleEvidence(params.Section):
     """The predicate. `lock` and `params` are verbatim texts; `outs` and `deps` map a path to its SHA-256.
 
     They cover data, splits, reports, expectations, code and policy. `environment` is the digest of
-    `requirements.lock`; `installation` is what was installed, None in bundles of earlier versions. `demo`:
-    signed with the demo's keys, which are valid only in the demo.
+    `requirements.lock`; `installation` is what was installed, None in bundles of earlier versions. `image` is
+    the digest of the container image that signed, as whoever started it says; None outside a container.
+    `demo`: signed with the demo's keys, which are valid only in the demo.
     """
 
     model: str
@@ -81,6 +83,7 @@ class BundleEvidence(params.Section):
     environment: Sha256
     python: str
     installation: InstallationEvidence | None = None
+    image: ImageDigest | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +98,10 @@ class Bundle:
 
 def statement_for(files: Mapping[str, str], evidence: BundleEvidence) -> dict[str, Any]:
     """The statement to sign about the model's `files` (name: SHA-256)."""
-    return in_toto.statement(files, PREDICATE, evidence.model_dump(mode="json"))
+    predicate = evidence.model_dump(mode="json")
+    if evidence.image is None:
+        del predicate["image"]  # a bundle made outside a container keeps the digest that it always had
+    return in_toto.statement(files, PREDICATE, predicate)
 
 
 def read(signed: VerifiedStatement) -> Bundle:

@@ -88,13 +88,21 @@ def details(known: Artefacts) -> Iterator[Sentence]:
         day=place(VERDICT, "date", "policy", "as_of"),
         verdict=place(VERDICT, "outcome", "verdict"),
     )
-    yield say(
-        known,
-        "A score of at least {threshold} is decided favourably; how it was chosen: {rule}.",
-        "the threshold",
-        threshold=place(TRAINING, "number", "threshold"),
-        rule=place(TRAINING, "text", "threshold_rule"),
-    )
+    if value(known, TRAINING, "external", "answer") == "decisions":
+        yield say(
+            known,
+            "It gives {answer} and no scores.",
+            "what it gives",
+            answer=place(TRAINING, "text", "external", "answer"),
+        )
+    else:
+        yield say(
+            known,
+            "A score of at least {threshold} is decided favourably; how it was chosen: {rule}.",
+            "the threshold",
+            threshold=place(TRAINING, "number", "threshold"),
+            rule=place(TRAINING, "text", "threshold_rule"),
+        )
     if value(known, TRAINING, "external"):
         yield say(
             known,
@@ -361,8 +369,8 @@ def _reasons(known: Artefacts) -> DerivedClaim | Gap:
         return say(known, "Denials cannot be reasoned: {why}.", "reasons for denials", why=why)
     return say(
         known,
-        "Reasons for a denial are stated by contributions of the {explainer} explainer, compared over "
-        "{denials} denials among tune rows.",
+        "Reasons for a denial can be stated (explainer: {explainer}); among tune rows there were {denials} "
+        "denials.",
         "reasons for denials",
         explainer=place(REASONS, "text", "explainer"),
         denials=place(REASONS, "count", "denials"),
@@ -430,10 +438,12 @@ def mitigation(known: Artefacts) -> Iterator[Sentence]:
         )
 
 
-def before_after(known: Artefacts) -> Iterator[ClaimTable]:
+def before_after(known: Artefacts) -> Iterator[ClaimTable | Gap]:
     """Fairness on tune rows without and with the mitigation, of what the rules of the policy read."""
     if not value(known, TRAINING, "before_after"):
         return
+    if value(known, VERDICT, "findings") is None:
+        yield missing(known, VERDICT, "what the rules read before and after mitigation", "findings")
     rows = []
     for index, finding in enumerate(value(known, VERDICT, "findings") or ()):
         document, _, name = finding["metric"].partition(".")

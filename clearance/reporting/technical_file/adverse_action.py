@@ -70,21 +70,24 @@ def _denied(known: Artefacts) -> int | None:
 
 def section(known: Artefacts) -> Iterator[Sentence | ClaimTable]:
     """The readiness as a section of the technical file."""
+    if measured.value(known, REASONS, "status") != "measured":
+        yield measured.missing(known, REASONS, "how denials are reasoned", "policy")
+        return
     if measured.value(known, REASONS, "policy") is None:
         yield Gap(
             what="how denials are reasoned: the policy does not say",
             command="write `reasons` in the policy, then `clearance run`",
         )
-    else:
-        yield say(
-            known,
-            "Method {method}: reasons are the at most {at_most} features whose contribution falls furthest "
-            "below the mean of those applicants. Source: {source}.",
-            "the method",
-            method=place(REASONS, "text", "policy", "method"),
-            at_most=place(REASONS, "count", "policy", "at_most"),
-            source=place(REASONS, "text", "policy", "source"),
-        )
+        return
+    yield say(
+        known,
+        "Method {method}: reasons are the at most {at_most} features whose contribution falls furthest "
+        "below the mean of those applicants. Source: {source}.",
+        "the method",
+        method=place(REASONS, "text", "policy", "method"),
+        at_most=place(REASONS, "count", "policy", "at_most"),
+        source=place(REASONS, "text", "policy", "source"),
+    )
     if measured.value(known, REASON_TEXTS, "obstacle"):
         yield say(
             known,

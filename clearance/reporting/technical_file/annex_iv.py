@@ -84,7 +84,7 @@ def make(known: Artefacts, subject: Subject) -> TechnicalFile:
     return TechnicalFile(
         name=subject.name,
         version=subject.version,
-        at=f"{subject.at.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}",
+        at=subject.at.astimezone(dt.UTC).isoformat(),
         sections=tuple(sections),
         artefacts={path: artefact.sha256 for path, artefact in sorted(complete.items())},
     )
@@ -288,7 +288,7 @@ def _oversight(known: Artefacts, subject: Subject) -> Iterator[Part]:
                 number=place(subject.policy_file, "count", *at, role),
                 role=place(subject.policy_file, "key", *at, role),
             )
-    yield from tables.decisions(known)
+    yield from tables.decisions(known, subject.version)
 
 
 def _predetermined(known: Artefacts, subject: Subject) -> Iterator[Part]:
@@ -305,7 +305,7 @@ def _predetermined(known: Artefacts, subject: Subject) -> Iterator[Part]:
         )
 
 
-def _tests(known: Artefacts, _: Subject) -> Iterator[Part]:
+def _tests(known: Artefacts, subject: Subject) -> Iterator[Part]:
     yield say(
         known,
         "Verdict under policy {policy}, version {version}, by the rules in force on {day}: {verdict}.",
@@ -330,6 +330,13 @@ def _tests(known: Artefacts, _: Subject) -> Iterator[Part]:
         digest=place(SPLIT, "digest", "row_digests", "test"),
         use=place(TRAINING, "text", "split_use", "test"),
     )
+    yield say(
+        known,
+        "Models that these test rows have judged, by the ledger: {models}.",
+        "how often the test rows were used",
+        sources.LIST,
+        models=place(sources.COUNTS, "count", "test_rows_judged"),
+    )
     yield from measured.performance(known)
     yield measured.findings(known, ("validation_raw", "validation_prepared", "split"), "Rules about the data")
     yield measured.findings(known, ("performance", "explanation"), "Rules about performance")
@@ -338,6 +345,7 @@ def _tests(known: Artefacts, _: Subject) -> Iterator[Part]:
     yield from measured.measurements(known, PERFORMANCE, "Everything measured of performance")
     yield from measured.measurements(known, FAIRNESS, "Everything measured between groups")
     yield from tables.signed_reports(known)
+    yield from tables.signatures(known, subject.version)
 
 
 def _cybersecurity(known: Artefacts, subject: Subject) -> Iterator[Part]:
@@ -392,7 +400,7 @@ def _lifecycle(known: Artefacts, subject: Subject) -> Iterator[Part]:
         "what the run replaced",
         overrides=place(BUNDLE, "entries", "overrides"),
     )
-    yield from tables.changes(known)
+    yield from tables.changes(known, subject.version)
     yield say(
         known,
         f"Other versions of the model: {{number}}; `clearance diff {subject.version} OTHER` lists every "

@@ -35,6 +35,7 @@ from clearance.reporting.technical_file.sources import (
 Part = Sentence | ClaimTable
 
 _COLUMNS = measured.columns(
+    attribute="By",
     category="Category",
     applicants="Applicants",
     selected="Selected",
@@ -63,8 +64,11 @@ def content(known: Artefacts) -> dict[str, Any] | None:
     if not isinstance(fairness, MeasuredDocument):
         return None
     rules = measured.value(known, VERDICT, "policy", "impact_table")
-    as_of = dt.date.fromisoformat(measured.value(known, VERDICT, "policy", "as_of"))
-    rows = impact_table.table(fairness, rules, as_of)
+    try:
+        as_of = dt.date.fromisoformat(measured.value(known, VERDICT, "policy", "as_of"))
+        rows = impact_table.table(fairness, rules, as_of)
+    except ValueError:  # no day, or terms that no policy could have
+        return None
     unknown = {row.attribute: 0 for row in rows} | {
         row.attribute: row.applicants for row in rows if row.category == MISSING
     }
@@ -87,11 +91,12 @@ def section(known: Artefacts, subject: Subject) -> Iterator[Part]:
     yield say(
         known,
         "Audit by the policy {policy}, version {version}, as of {day}. The law sets no pass mark, and this "
-        "summary claims none. Source: {source}",
+        "summary claims none. How sure the source is: {certainty}. Source: {source}.",
         "the audit",
         policy=place(VERDICT, "text", "policy", "id"),
         version=place(VERDICT, "text", "policy", "version"),
         day=place(VERDICT, "date", "policy", "as_of"),
+        certainty=place(VERDICT, "as_written", "policy", "impact_table", "certainty"),
         source=place(VERDICT, "text", "policy", "impact_table", "source"),
     )
     yield from _distribution(known, subject)
@@ -140,12 +145,11 @@ def _tables(known: Artefacts) -> Iterator[Part]:
             attribute=place(IMPACT, "key", "unknown", attribute),
             applicants=place(IMPACT, "count", "unknown", attribute),
         )
-        own = [index for index, row in enumerate(rows) if row["attribute"] == attribute]
-        for index in own:
-            if rows[index]["excluded"]:
-                yield _left_out(known, index)
-        claims = tuple(_row(known, index) for index in own)
-        yield ClaimTable(title=f"Impact ratios by {attribute}", columns=_COLUMNS, rows=claims)
+    for index, row in enumerate(rows):
+        if row["excluded"]:
+            yield _left_out(known, index)
+    claims = tuple(_row(known, index) for index, _ in enumerate(rows))
+    yield ClaimTable(title="Impact ratios", columns=_COLUMNS, rows=claims)
 
 
 def _left_out(known: Artefacts, index: int) -> Sentence:
@@ -165,9 +169,11 @@ def _row(known: Artefacts, index: int) -> DerivedClaim | Gap:
     at = ("rows", index)
     return say(
         known,
-        "{category}: {applicants} applicants ({share} of all), {selected} selected, rate {rate}, impact "
-        "ratio {ratio}; scoring rate {scoring}, scoring ratio {scoring_ratio}; note: {note}.",
+        "{attribute}, {category}: {applicants} applicants ({share} of all), {selected} selected, "
+        "rate {rate}, impact ratio {ratio}; scoring rate {scoring}, scoring ratio {scoring_ratio}; note: "
+        "{note}.",
         "a row of the impact table",
+        attribute=place(IMPACT, "text", *at, "attribute"),
         category=place(IMPACT, "text", *at, "category"),
         applicants=place(IMPACT, "count", *at, "applicants"),
         selected=place(IMPACT, "count", *at, "selected"),

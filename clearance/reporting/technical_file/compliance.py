@@ -22,18 +22,18 @@ from clearance.reporting.technical_file import sources
 from clearance.reporting.technical_file.sources import COMPLIANCE, VERDICT, say
 
 _STATED = {
-    "rule": "Rule",
-    "attribute": "By",
-    "kind": "Kind",
-    "source": "Article or source",
-    "certainty": "How sure the source is",
     "in_force": "In force",
+    "kind": "Kind",
+    "certainty": "How sure the source is",
+    "source": "Article or source",
     "evidence": "Evidence",
-    "pointer": "Pointer",
     "digest": "SHA-256",
 }
-_JUDGED = measured.columns(**_STATED, measured="Result (interval)", limit="Limit", outcome="Outcome")
-_OTHER = measured.columns(**_STATED, outcome="Result")
+_ABOUT = {"rule": "Rule", "attribute": "By"}
+_JUDGED = measured.columns(
+    **_ABOUT, measured="Result (interval)", limit="Limit", outcome="Outcome", **_STATED
+)
+_OTHER = measured.columns(**_ABOUT, outcome="Result", **_STATED)
 
 _CERTAINTY = {
     "text": "wording read",
@@ -64,15 +64,15 @@ def _rules(
     for rule in policy.get("rules") or ():
         document, _, name = str(rule["metric"]).partition(".")
         path = f"reports/{document}.json"
-        base = _dated(rule, rule["id"], day) | {"evidence": path, "digest": _digest(known, path)}
+        base = _dated(rule, rule["id"], day) | {"digest": _digest(known, path)}
         own = [(index, finding) for index, finding in findings if finding["rule"] == rule["id"]]
         for index, finding in own:
             keys = ("measurements", name, *([finding["attribute"]] if finding["attribute"] else []))
-            about = {"attribute": finding["attribute"] or "all rows", "pointer": artefacts.pointer(*keys)}
+            about = {"attribute": finding["attribute"] or "all rows", "evidence": _place(path, *keys)}
             judged.append(base | about | {"finding": index})
         if not own:
             attributes = rule.get("attributes") or [rule.get("attribute") or "all rows"]
-            about = {"attribute": ", ".join(attributes), "pointer": artefacts.pointer("measurements", name)}
+            about = {"attribute": ", ".join(attributes), "evidence": _place(path, "measurements", name)}
             outcome = f"not judged: it was not in force on {judged_on}, the day of the verdict"
             unjudged.append(base | about | {"outcome": outcome})
     return judged, unjudged
@@ -100,8 +100,7 @@ def _terms(
 def _term(known: Artefacts, path: str, keys: tuple[str | int, ...]) -> dict[str, Any]:
     return {
         "attribute": "all rows",
-        "evidence": path,
-        "pointer": artefacts.pointer(*keys) or "/",
+        "evidence": _place(path, *keys),
         "digest": _digest(known, path),
         "outcome": "a term of the policy; no measurement decides it",
     }
@@ -125,6 +124,11 @@ def _in_force(start: str, end: str | None, day: dt.date) -> str:
     if end is not None and day > dt.date.fromisoformat(end):
         return f"no: until {end}"
     return f"yes, since {start}" + (f" until {end}" if end else "")
+
+
+def _place(path: str, *keys: str | int) -> str:
+    """A place in an artefact: its path with the JSON Pointer as its fragment (RFC 6901, section 6)."""
+    return f"{path}#{artefacts.pointer(*keys)}"
 
 
 def _digest(known: Artefacts, path: str) -> str:
@@ -157,16 +161,19 @@ def tables(known: Artefacts) -> Iterator[ClaimTable]:
         yield ClaimTable(title="Other terms, and rules that judged nothing", columns=_OTHER, rows=others)
 
 
-_HEAD = "{rule}, {attribute} ({kind}; {source}; source: {certainty}; in force: {in_force}): "
-_WHERE = " Evidence: {evidence} {pointer}, SHA-256 {digest}."
+_HEAD = "{rule}, {attribute}: "
+_TAIL = (
+    " In force: {in_force}. Kind: {kind}. Source ({certainty}): {source}. Evidence: {evidence}, SHA-256 "
+    "{digest}."
+)
 
 
 def _judged(known: Artefacts, index: int, finding: int) -> DerivedClaim | Gap:
     return say(
         known,
-        f"{_HEAD}{{measured}}; limit {{limit}}: {{outcome}}.{_WHERE}",
+        f"{_HEAD}{{measured}}; limit {{limit}}: {{outcome}}.{_TAIL}",
         "a row of the matrix",
-        **{name: place(COMPLIANCE, "text", "judged", index, name) for name in _STATED},
+        **{name: place(COMPLIANCE, "text", "judged", index, name) for name in (*_ABOUT, *_STATED)},
         measured=place(VERDICT, "measurement", "findings", finding),
         limit=place(VERDICT, "limit", "findings", finding, "limit"),
         outcome=place(VERDICT, "outcome", "findings", finding, "outcome"),
@@ -174,9 +181,9 @@ def _judged(known: Artefacts, index: int, finding: int) -> DerivedClaim | Gap:
 
 
 def _other(known: Artefacts, index: int) -> DerivedClaim | Gap:
-    names = (*_STATED, "outcome")
+    names = (*_ABOUT, *_STATED, "outcome")
     values = {name: place(COMPLIANCE, "text", "others", index, name) for name in names}
-    return say(known, f"{_HEAD}{{outcome}}.{_WHERE}", "a row of the matrix", **values)
+    return say(known, f"{_HEAD}{{outcome}}.{_TAIL}", "a row of the matrix", **values)
 
 
 def to_csv(listed: Iterable[ClaimTable]) -> str:

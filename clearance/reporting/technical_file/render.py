@@ -28,8 +28,9 @@ def title(document: TechnicalFile) -> str:
 
 def subtitle(document: TechnicalFile) -> str:
     """What the file is, as of when, and how much is missing."""
+    moment = document.at[:19].replace("T", " ")
     return (
-        f"After Annex IV of Regulation (EU) 2024/1689 (AI Act), as of {document.at}; "
+        f"After Annex IV of Regulation (EU) 2024/1689 (AI Act), as of {moment} UTC; "
         f"{wording.counted(len(check.gaps(document)), 'gap')}. It is not legal advice."
     )
 
@@ -38,7 +39,7 @@ def text(document: TechnicalFile) -> str:
     """The file for a terminal: every row of a table is a sentence."""
     lines = [title(document), subtitle(document)]
     for section in document.sections:
-        lines += terminal.section_lines(section)
+        lines += ["", section_text(section).rstrip("\n")]
     return "\n".join(lines) + "\n"
 
 
@@ -51,8 +52,8 @@ def markdown(document: TechnicalFile) -> str:
 
 
 def section_text(section: Section) -> str:
-    """One section for a terminal."""
-    return "\n".join(list(terminal.section_lines(section))[1:]) + "\n"
+    """One section for a terminal; its heading is as Annex IV numbers it."""
+    return "\n".join([section.title, *list(terminal.section_lines(section))[2:]]) + "\n"
 
 
 def section_markdown(section: Section) -> str:

@@ -90,34 +90,43 @@ def arguments(known: Artefacts) -> Iterator[Part]:
 
 
 def accuracy(known: Artefacts) -> Iterator[Part]:
-    """How accurate the system is for each group of persons."""
-    rows = []
-    for attribute, listed in sources.entries(known, FAIRNESS, "groups").items():
-        for group in listed:
-            at = ("groups", attribute, group)
-            rows.append(
-                say(
-                    known,
-                    "{group}: of those with a favourable label {true_rate} ({true_bounds}) and of the others "
-                    "{false_rate} ({false_bounds}) are decided favourably.",
-                    f"accuracy for a group by {attribute}",
-                    group=place(FAIRNESS, "key", *at),
-                    true_rate=place(FAIRNESS, "percent", *at, "true_positive_rate"),
-                    true_bounds=place(FAIRNESS, "bounds", *at, "intervals", "true_positive_rate"),
-                    false_rate=place(FAIRNESS, "percent", *at, "false_positive_rate"),
-                    false_bounds=place(FAIRNESS, "bounds", *at, "intervals", "false_positive_rate"),
-                )
-            )
+    """How accurate the system is for each group of persons, and as a whole."""
+    by_attribute = sources.entries(known, FAIRNESS, "groups")
+    if not by_attribute:
+        yield _missing("accuracy for groups of persons: " + _why(known, FAIRNESS))
+    rows = [
+        _group_accuracy(known, attribute, name, group)
+        for attribute, listed in by_attribute.items()
+        for name, group in listed.items()
+    ]
     columns = {
+        "attribute": "By",
         "group": "Group",
         "true_rate": "True positive rate",
-        "true_bounds": "Interval",
         "false_rate": "False positive rate",
-        "false_bounds": "Interval",
     }
-    gap = _missing("accuracy for groups of persons: " + _why(known, FAIRNESS))
-    yield from _table("Accuracy for groups of persons", columns, rows, gap)
+    yield from _table("Accuracy for groups of persons", columns, rows, None)
     yield from measured.measurements(known, PERFORMANCE, "Overall expected accuracy")
+
+
+def _group_accuracy(known: Artefacts, attribute: str, name: str, group: Mapping[str, Any]) -> Any:
+    """The rates of a group, with intervals where it has them: rows that weigh have none."""
+    at = ("groups", attribute, name)
+    values = {
+        "attribute": place(FAIRNESS, "key", *at[:2]),
+        "group": place(FAIRNESS, "key", *at),
+        "true_rate": place(FAIRNESS, "percent", *at, "true_positive_rate"),
+        "false_rate": place(FAIRNESS, "percent", *at, "false_positive_rate"),
+    }
+    template = (
+        "{attribute}, {group}: {true_rate} of those with a favourable label and {false_rate} of the others "
+        "are decided favourably"
+    )
+    if "true_positive_rate" in group.get("intervals", {}):
+        template += " (intervals {true_bounds} and {false_bounds})"
+        values["true_bounds"] = place(FAIRNESS, "bounds", *at, "intervals", "true_positive_rate")
+        values["false_bounds"] = place(FAIRNESS, "bounds", *at, "intervals", "false_positive_rate")
+    return say(known, f"{template}.", "accuracy for a group", **values)
 
 
 def inputs(known: Artefacts) -> Iterator[Part]:
@@ -184,7 +193,19 @@ def _ledger_table(  # noqa: PLR0917 - the parts of one table
 _WHEN = {"at": ("Recorded", "text"), "entry": ("Entry", "count")}
 
 
-def decisions(known: Artefacts) -> Iterator[Part]:
+def signatures(known: Artefacts, version: int) -> Iterator[Part]:
+    """The people who signed the digest of the evidence, which names every report."""
+    yield from _ledger_table(
+        known,
+        "signatures",
+        "People who signed these reports with their decision",
+        "{by} signed the digest of the evidence with the key {keyid}: {kind}; recorded {at} (entry {entry}).",
+        {"by": ("By", "text"), "kind": ("Decision", "text"), "keyid": ("Key", "digest"), **_WHEN},
+        _missing("nobody who decides has signed these reports", f"clearance approve {version}"),
+    )
+
+
+def decisions(known: Artefacts, version: int) -> Iterator[Part]:
     """What people decided about the version."""
     yield from _ledger_table(
         known,
@@ -192,19 +213,25 @@ def decisions(known: Artefacts) -> Iterator[Part]:
         "Decisions of people",
         "{kind} of {by}: {reason}; {at} (entry {entry}).",
         {"kind": ("Decision", "text"), "by": ("By", "text"), "reason": ("Reason", "text"), **_WHEN},
-        _missing("nobody has approved, rejected or overridden this version", "clearance approve VERSION"),
+        _missing("nobody has approved, rejected or overridden it", f"clearance approve {version}"),
     )
 
 
-def changes(known: Artefacts) -> Iterator[Part]:
+def changes(known: Artefacts, version: int) -> Iterator[Part]:
     """When the version became champion, and when it stopped being it."""
     yield from _ledger_table(
         known,
         "changes",
         "Changes of the champion",
-        "{kind} by {by}: {reason}; {at} (entry {entry}).",
-        {"kind": ("Change", "text"), "by": ("By", "text"), "reason": ("Reason", "text"), **_WHEN},
-        _missing("this version has never been champion", "clearance promote VERSION"),
+        "{kind} by {by} in the tier {tier}: {reason}; {at} (entry {entry}).",
+        {
+            "kind": ("Change", "text"),
+            "by": ("By", "text"),
+            "tier": ("Tier", "text"),
+            "reason": ("Reason", "text"),
+            **_WHEN,
+        },
+        _missing("it has never been champion", f"clearance promote {version}"),
     )
 
 
@@ -297,7 +324,8 @@ def deadlines(known: Artefacts, policy: str) -> Iterator[Part]:
         rows.append(
             say(
                 known,
-                "Incidents of the kind {incidents}: the {role} reports to {to} in {days} days ({source}).",
+                "Incidents of the kind {incidents}: the {role} reports to {to}; days allowed: {days}. "
+                "Source: {source}.",
                 "a deadline",
                 **columns,
             )

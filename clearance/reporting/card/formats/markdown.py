@@ -11,7 +11,7 @@ from clearance.documents.sentences import DerivedClaim, Gap, Sentence, Statement
 from clearance.reporting.card.formats import terminal
 
 _ACTIVE = re.compile(r"([\\`*_{}\[\]<>#|~&$@!])")
-_LINK = re.compile(r"(?i)(:)(?=//)|\b(www)(?=\.)|\b(mailto|javascript|data|xmpp)(?=:)")
+_LINK = re.compile(r"(?i):(?=//)|(?<=\bwww)\.|(?<=\bmailto):|(?<=\bxmpp):")
 _FIRST = re.compile(r"^(\s*)([-+=]|\d+(?=[.)]))")
 
 
@@ -66,7 +66,7 @@ def literal(text: str) -> str:
 def _inline(text: str) -> str:
     """The same within a line."""
     escaped = _ACTIVE.sub(r"\\\1", foreign_text.inert(text))
-    return _LINK.sub(lambda match: f"{match[0][:-1]}\\{match[0][-1]}", escaped)
+    return _LINK.sub(lambda sign: f"\\{sign[0]}", escaped)
 
 
 def _escape_first(match: re.Match[str]) -> str:
