@@ -218,10 +218,10 @@ def _standing(known: Mapping[str, Artefact]) -> Iterator[Sentence]:
     counted = known[LEDGER].content
     if counted["bar"]:
         yield _say(
-            "{bar}.",
+            "{bar}",
             "whether the bar was set before the result",
             known,
-            bar=_at_ledger("bar", "text"),
+            bar=_at_ledger("bar", "sentence"),
         )
     if counted["open_incidents"]:
         yield _say(

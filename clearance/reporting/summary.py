@@ -39,6 +39,7 @@ _HEADINGS = {
 }
 
 
+_LONGEST = 2000
 _WARNINGS = 2
 """How many warnings about the data are told in a terminal."""
 
@@ -49,6 +50,13 @@ def title(verdict: VerdictDocument) -> str:
     word = headline.VERDICTS[verdict.verdict]
     under = f"{policy.id} {policy.version} as of {policy.as_of}"
     return f"{word}: {verdict.name} under {under}" + (" (what-if)" if verdict.what_if else "")
+
+
+def brief(verdict: VerdictDocument) -> str:
+    """The verdict in a few sentences: the title, who is worse off, and why; at most 2,000 characters."""
+    who = [f"{line}." for line in headline.who(verdict)]
+    text = "\n\n".join([title(verdict), *who, headline.sentence(verdict)])
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def reasons(verdict: VerdictDocument) -> list[str]:
