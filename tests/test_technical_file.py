@@ -355,7 +355,7 @@ def test_a_row_states_source_certainty_kind_evidence_and_result() -> None:
 def test_how_sure_a_source_is_is_never_better_than_the_policy_says() -> None:
     rows = {row["rule"]: row["certainty"] for row in matrix()["others"]}
     assert (rows["stricter"], rows["older"], rows["logs"]) == (
-        "not confirmed",
+        "wording not confirmed",
         "secondary source",
         "wording read",
     )
