@@ -482,6 +482,10 @@ def test_a_policy_without_a_rule_for_tables_is_an_error(run: Run, tmp_path: Path
         (["--threshold", "0.1", "--report", "."], faults.OPTION_VALUE.code),
         (["--threshold", "0.1", "--report", "absent/look.json"], faults.OPTION_VALUE.code),
         (["--threshold", "nan"], faults.OPTION_VALUE.code),
+        (["--threshold", "0,1"], faults.OPTION_VALUE.code),
+        (["--threshold", "0.1", "--error-budget", "5%"], faults.OPTION_VALUE.code),
+        (["--threshold", "0.1", "--period", "year"], faults.WRONG_OPTIONS.code),
+        (["--treshold", "0.1"], faults.WRONG_OPTIONS.code),
         (["--threshold", "0.1", "--error-budget", "1"], faults.OPTION_VALUE.code),
         ([], faults.NOTHING_TO_JUDGE.code),
         (["--threshold", "0.1", "--columns", "incme"], faults.UNKNOWN_COLUMN.code),
@@ -493,7 +497,7 @@ def test_a_wrong_option_is_one_clear_error(run: Run, words: list[str], code: str
     with pytest.raises(ClearanceError) as error:
         run(REFERENCE, QUIET, *words, threshold=None)
     assert error.value.code == code
-    assert str(error.value)
+    assert error.value.exit_code == ExitCode.ERROR
 
 
 def test_the_text_says_what_failed_first_and_what_was_quiet(
