@@ -85,10 +85,14 @@ def training(
             crash_marker.marker(run.root, UUID(flow_run.id)),
         ):
             futures = _submit(run)
+            told = len(run.notes)
             faults = [
                 future.state.message for future in _unfinished(futures) if future.state.name != "NotReady"
             ]
-            return Failed(message="\n".join(map(str, faults))) if faults else _conclude(run)
+            end = Failed(message="\n".join(map(str, faults))) if faults else _conclude(run)
+        for note in run.notes[told:]:  # lineage is sent when everything else is over
+            get_run_logger().warning(note)
+        return end
     except ClearanceError as error:
         return Failed(message=str(error))
 

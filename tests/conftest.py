@@ -43,6 +43,7 @@ GOVERNANCE = (
         "test_prometheus.py",
         "test_served_champion.py",
         "test_shadow.py",
+        "test_show.py",
         "test_technical_documents.py",
         "test_serving.py",
         "test_serving_api.py",
@@ -56,6 +57,7 @@ GOVERNANCE = (
 HEAVY = (
     *("test_boosters.py", "test_drafting.py", "test_preflight.py", "test_written_values.py"),
     *("test_assess.py", "test_bad_input.py", "test_candidates.py", "test_corruption.py", "test_database.py"),
+    "test_charts.py",
     *("test_document.py", "test_dvc_pipeline.py", "test_dvc_remote.py", "test_evaluate.py"),
     *("test_expectations.py", "test_explain.py", "test_fork_server.py", "test_ingest.py"),
     *("test_ledger_crashes.py", "test_pipeline_state.py", "test_repair.py", "test_report_page.py"),

@@ -20,9 +20,11 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymen
 from prefect.client.schemas.objects import StateType
 
 from clearance import cli, environment, files, paths, registry
+from clearance.documents.verdict_document import VerdictDocument
 from clearance.promotion import receipt, version_record
 from clearance.promotion.next_step import Status
 from clearance.promotion.session import open_session
+from clearance.reporting import summary
 from flows import training
 from tasks import promote as promote_task
 from tasks import release as release_task
@@ -188,7 +190,9 @@ def test_an_override_and_demo_keys_are_named_wherever_the_version_is(
     assert f"BY OVERRIDE of rita and vera until {until}: seen the evidence" in note
     assert f"champion loan-approval version 1 ({note})" in receipt.release_lines(root)
     version = MlflowClient().get_model_version(NAME, "1")
-    assert version.description == note
+    first, title, *_ = str(version.description).split("\n\n")
+    assert first == note
+    assert title == summary.title(VerdictDocument.read(root))
     assert f"{version.tags[version_record.DEMO]}; {version.tags[version_record.OVERRIDE]}" == note
     with pytest.raises(SystemExit, match="0"):
         cli.main(["history"], standalone_mode=False)

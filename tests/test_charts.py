@@ -6,7 +6,7 @@ from typing import Any
 
 import altair as alt
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearance.documents.performance_document import PerformanceDocument
@@ -36,6 +36,7 @@ def roc(points: list[tuple[float, float]]) -> drawing.Chart:
     return chart
 
 
+@settings(max_examples=30)
 @given(st.lists(st.tuples(SHARES, SHARES), min_size=2, max_size=40, unique=True))
 def test_a_curve_lies_where_its_points_do(points: list[tuple[float, float]]) -> None:
     chart = roc(points)
@@ -67,7 +68,7 @@ def every_chart() -> list[drawing.Chart]:
     document = evidence.performance(
         {"roc_auc": reported.measured(0.9, 0.8, 0.95)},
         rows=100,
-        confusion={"true_positive": 50, "false_positive": 10, "true_negative": 30, "false_negative": 10},
+        confusion={"true_positive": 50, "false_positive": 10, "true_negative": 20, "false_negative": 20},
     )
     points = chart_points.ChartPoints(
         calibration=tuple(
@@ -115,7 +116,7 @@ def test_every_chart_is_valid_vega_lite() -> None:
 def test_the_decision_threshold_is_marked_at_the_rates_of_its_decisions() -> None:
     (_, chart, _, _) = every_chart()
     dot = chart.specification["layer"][-1]["data"]["values"]
-    assert dot == [{"x": 10 / 40, "y": 50 / 60}]
+    assert dot == [{"x": 10 / 30, "y": 50 / 70}]
 
 
 def test_candidates_that_would_print_onto_each_other_share_a_label() -> None:

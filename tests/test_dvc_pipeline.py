@@ -382,8 +382,14 @@ def test_without_dvcs_internals_stages_run_through_dvc_repro(toy: Path, plain_lo
     assert isinstance(pipeline, dvc_repro.WholeGraph)
     assert "plan_repro" in (pipeline.fallback or "")
     assert pipeline.order == ("dvc repro",)
+    assert pipeline.files("dvc repro").writes == {}
     assert pipeline.run("dvc repro", shell)
     pipeline.record()
+    described = pipeline.files("dvc repro")
+    assert (described.reads["data/source"], described.writes["models/model.txt"]) == (
+        dvc_lock.read(toy / "dvc.lock").sources["data/source"],
+        dvc_lock.read(toy / "dvc.lock").outs["models/model.txt"],
+    )
     assert lock(toy) == plain_lock
     assert pipeline.cache == toy / ".dvc/cache/files/md5"
     executions.ensure_executed(toy, dvc_lock.read(toy / "dvc.lock"))

@@ -370,3 +370,25 @@ def test_a_checkout_of_another_user_is_named_with_the_way_out(project: Path) -> 
 
 def test_a_folder_without_git_is_readable(tmp_path: Path) -> None:
     revision.refuse_unreadable(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("https://user:s3cret@git.example.org/team/loans.git", "https://git.example.org/team/loans.git"),
+        ("https://git.example.org/team/loans.git?token=s3cret", "https://git.example.org/team/loans.git"),
+        ("git@git.example.org:team/loans.git", "ssh://git.example.org/team/loans.git"),
+        ("ssh://git@git.example.org:2222/loans.git", "ssh://git.example.org:2222/loans.git"),
+        ("/srv/s3cret/loans.git", None),
+        ("file:///srv/s3cret/loans.git", None),
+        ("../s3cret", None),
+        (None, None),
+    ],
+)
+def test_a_remote_is_told_without_credentials_and_only_where_it_means_something_elsewhere(
+    tmp_path: Path, address: str | None, told: str | None
+) -> None:
+    git(tmp_path, "init", "-q")
+    if address is not None:
+        git(tmp_path, "remote", "add", "origin", address)
+    assert revision.remote(tmp_path) == told

@@ -277,3 +277,11 @@ def test_the_table_of_a_terminal_has_the_rows_of_the_markdown_those_that_decide_
     assert first.split() == list(summary.COLUMNS)
     assert second.startswith("a|b\\u202e[bold]\\u001b[31m") and "0.300" in second and second.endswith("≤ 0.1")
     assert third.startswith("holds")
+
+
+def test_the_brief_says_verdict_who_and_why_and_is_never_too_long_for_a_registry() -> None:
+    rates = {"rates": {"Black": 0.25, "White": 0.5}, "metric": "fairness.demographic_parity_difference"}
+    title, who, why = summary.brief(verdict("fail", finding(**rates))).split("\n\n")
+    assert title == "Refused: loans under demo 1 as of 2026-11-22"
+    assert who.startswith("By race: Black 25.0%") and why == "The gap is wide."
+    assert len(summary.brief(verdict("fail", finding(reason="x" * 9000)))) == 2000

@@ -184,6 +184,8 @@ def test_a_cached_stage_names_the_same_data_sets_and_versions_as_the_run_that_ma
     assert made == cached
     model = next(version for version in made["passes.train"] if version[0] == "passes/models/model.txt")
     assert re.fullmatch("md5:[0-9a-f]{32}", model[1])
+    known = [version for listed in made.values() for _, version in listed if version]
+    assert all(re.fullmatch(r"md5:[0-9a-f]{32}(\.dir)?", version) for version in known)
     assert model in made["passes.evaluate"]
 
 

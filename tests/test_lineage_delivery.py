@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from openlineage.client.event_v2 import RunState
 
 from clearance import files
 from clearance.errors import ConfigurationError
-from clearance.lineage import delivery, endpoint, events, spool
+from clearance.lineage import delivery, endpoint, events, spool, writer
 from clearance.lineage.delivery import Delivery, DeliveryReport
 from tests.support import disks, lineage_receiver
 from tests.support.lineage_receiver import Receiver
@@ -49,6 +50,13 @@ def deliver(root: Path, settings: dict[str, Any], patience: float = 20.0) -> Del
     sender = Delivery(root, settings)
     sender.wake()
     return sender.finish(patience)
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -134,15 +142,30 @@ def test_a_hanging_endpoint_costs_the_end_of_a_run_its_patience_and_no_more(
     assert (report.waiting, report.fault) == (6, "no answer yet")
 
 
+def test_what_a_run_no_longer_waits_for_is_not_sent_beside_the_next_one(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    record(tmp_path)
+    receiver.behaviour = "hang"
+    sender = Delivery(tmp_path, http(receiver.url, timeout=50))
+    sender.wake()
+    wait_for(lambda: bool(receiver.headers))
+    assert sender.finish(0).waiting == 6
+    receiver.behaviour = "201"
+    receiver.release.set()  # the answer to the first one comes after all
+    sender._thread.join(20)
+    assert not sender._thread.is_alive()
+    assert len(receiver.headers) == 1
+    assert deliver(tmp_path, http(receiver.url)).waiting == 0
+    assert len(receiver.events) == 6
+
+
 def test_after_a_failed_try_the_end_of_a_run_does_not_try_again(tmp_path: Path, receiver: Receiver) -> None:
     record(tmp_path)
     receiver.behaviour = "500"
     sender = Delivery(tmp_path, http(receiver.url))
     sender.wake()
-    end = time.monotonic() + 20
-    while not receiver.headers:
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    wait_for(lambda: bool(receiver.headers))
     assert sender.finish(20).fault == "answer 500"
     assert len(receiver.headers) == 1
 
@@ -303,6 +326,32 @@ def test_what_a_kill_left_of_a_line_is_cut_off_before_the_next_event(tmp_path: P
     assert run.read() == whole
     run.append(whole[0])
     assert run.read() == [*whole, whole[0]]
+
+
+def test_a_damaged_line_stops_neither_the_next_run_nor_the_delivery(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    run = record(tmp_path, steps=1)
+    start, *_ = lines = run.path.read_bytes().splitlines(keepends=True)
+    run.path.write_bytes(start + b"not json\n[1]\n{}\n" + lines[1])
+    writer.close_left_open(tmp_path, START + dt.timedelta(days=1))
+    assert run.has_ended
+    ends = [json.loads(line)["eventType"] for line in run.lines()[5:]]
+    assert ends == ["ABORT", "ABORT"]  # the step, then the run
+    assert deliver(tmp_path, http(receiver.url)).waiting == 0
+    assert run.path.with_suffix(spool.REFUSED).read_bytes() == b"not json\n[1]\n"
+
+
+def test_only_the_end_of_its_own_run_ends_a_file(tmp_path: Path) -> None:
+    run = record(tmp_path, steps=1)
+    assert run.has_ended
+    lines = run.path.read_bytes().splitlines(keepends=True)
+    for content in (b"", b"".join(lines[:-1]), b"".join(lines[:-1]) + lines[-1][:-9], b"x\n", b"[]\n"):
+        run.path.write_bytes(content)
+        assert not run.has_ended
+    long = {**json.loads(lines[1]), "filler": "x" * 200_000}
+    run.path.write_bytes(lines[0] + json.dumps(long).encode() + b"\n" + lines[-1])
+    assert run.has_ended
 
 
 def test_a_full_disk_leaves_whole_events_and_an_error(tmp_path: Path) -> None:

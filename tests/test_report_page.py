@@ -23,7 +23,8 @@ def page(tmp_path: Path) -> Path:
     documents = reported.documents(reported.DIGITS["gap"])
     first = reported.candidate("none", 0.75)
     documents["training"]["candidates"].insert(0, first)
-    files.write_text(path, reported.page(reported.write(tmp_path, documents, points=reported.TWO_CANDIDATES)))
+    root = reported.write(tmp_path, documents, points=reported.TWO_CANDIDATES)
+    files.write_text(path, reported.page(root, reported.since()))
     return path
 
 
@@ -107,7 +108,7 @@ def test_nothing_in_the_evidence_runs(tmp_path: Path, policy: str) -> None:
     files.write_text(root / "reports/figures/explain/beeswarm.svg", svg)
     files.write_json(root / "reports/figures/evaluate/score_distribution.json", {"race": {attack: [1, 2]}})
     page = root / "report.html"
-    files.write_text(page, re.sub(policy, "", reported.page(root)))
+    files.write_text(page, re.sub(policy, "", reported.page(root, reported.since(attack))))
     dom = browse(tmp_path, "--dump-dom", page.as_uri())
     assert "<title>Pass: loans, evidence report</title>" in dom
     assert "Elf&lt;/td&gt;&lt;/p&gt;&lt;script&gt;" in dom

@@ -7,44 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from clearance import files, params, paths
+from clearance import files, paths
 from clearance.documentation import version_page
-from clearance.documents.comparison_document import (
-    ComparedRows,
-    ComparedVersion,
-    ComparisonDocument,
-    ComparisonFinding,
-)
 from clearance.documents.look_document import LiveFinding, Look, Window
 from clearance.documents.measurement import Outcome
 from clearance.monitoring.counting import database, store
-from clearance.params import data_contract
 from clearance.promotion.session import open_read_only
-from clearance.reporting import report
-from clearance.reporting.since_verdict import SinceVerdict
 from tests.support import governed, reported
 from tests.support.governed import Place
 
 HOSTILE = "</li><script>alert(1)</script>\u202e" + "x" * 200
-
-
-NOTHING_SINCE = SinceVerdict(
-    version=7,
-    until="2026-11-30 12:00:00 UTC",
-    state="candidate",
-    bar="bar known to be set after the result: no entry of the ledger states it before",
-    tenures=(),
-    events=(),
-    obstacle=None,
-    waiting=(),
-    asked=(),
-    comparison=None,
-    incidents=(),
-    restrictions=(),
-    newest_looks=(),
-    watched=(),
-    problems=(),
-)
 
 
 @pytest.fixture
@@ -85,7 +57,9 @@ def test_a_candidate_is_shown_with_who_agreed_and_whom_it_waits_for(place: Place
 def test_a_champion_is_shown_with_who_allowed_it_and_one_that_was_with_its_end(place: Place) -> None:
     place.put("successor")
     present, former = compose(place, 2), compose(place, 1)
-    assert "Version 2 is the champion" in since(present) and "allowed by vera, rita" in since(present)
+    assert "Version 2 is the champion" in since(present)
+    (standing,) = [t for _, of, t in reported.Parsed(present).elements if of.get("class") == "standing"]
+    assert "allowed by vera, rita" in "".join(standing)
     assert "Version 1 was champion" in since(former)
     assert "rita approved loan-approval version 1" in since(former)
     assert 'class="standing"' in present and 'class="standing"' not in former
@@ -123,42 +97,17 @@ def test_what_cannot_be_read_beside_the_evidence_is_named_and_the_rest_is_shown(
 
 
 def test_the_comparison_with_the_champion_is_told_with_every_demand(tmp_path: Path) -> None:
-    change = reported.measured(0.02, -0.01, 0.05)
-    finding = ComparisonFinding(
-        demand="not_worse",
-        metric="performance.roc_auc",
-        attribute=None,
-        limit=None,
-        severity="block",
-        outcome=Outcome.INSUFFICIENT_EVIDENCE,
-        reason=f"the interval straddles {HOSTILE}",
-        change=change,
-    )
-    model = ComparedVersion(fingerprint="f", sha256="0" * 64, threshold=0.5, version=4)
-    comparison = ComparisonDocument(
-        name="loans",
-        candidate=model,
-        champion=model,
-        policy_sha256="0" * 64,
-        asked={},
-        rows=ComparedRows(test=90, left_out=8, compared=82, sha256=None),
-        outcome=Outcome.INSUFFICIENT_EVIDENCE,
-        approvals=0,
-        findings=(finding,),
-        figures={},
-        notes=(),
-    )
     root = reported.write(tmp_path, reported.documents())
-    settings = params.load(root / paths.PARAMS)
-    declared, known = data_contract.of(settings), replace(NOTHING_SINCE, comparison=comparison)
-    html = report.render(report.read(root), settings.data, declared, known)
+    known = reported.since(f"the interval straddles {HOSTILE}")
+    html = reported.page(root, known)
     assert "Compared with champion version 4 on 82 rows that neither was fitted on" in since(html)
-    (row,) = [row for row in reported.Parsed(html).texts("tr") if "straddles" in row]
-    assert row.startswith("ROC AUC blocks Insufficient evidence 0.0200 (-0.0100 to 0.0500)")
+    start = "ROC AUC blocks Insufficient evidence 0.0200 (-0.0100 to 0.0500) The interval straddles"
+    assert [row for row in reported.Parsed(html).texts("tr") if row.startswith(start)]
     assert "<script>alert" not in html
-    first = replace(comparison, champion=None, approvals=2)
-    html = report.render(report.read(root), settings.data, declared, replace(known, comparison=first))
-    assert "At least 2 people must approve it." in since(html) and "straddles" not in since(html)
+    assert known.comparison is not None
+    first = replace(known, comparison=replace(known.comparison, champion=None, approvals=2))
+    text = since(reported.page(root, first))
+    assert "At least 2 people must approve it." in text and "0.0200 (-0.0100" not in text
 
 
 def test_evidence_that_is_lost_or_changed_makes_no_page(place: Place) -> None:

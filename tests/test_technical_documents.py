@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from clearance import paths
+from clearance import ledger, paths
 from clearance.documentation import technical_file, version_evidence
 from clearance.documents.sentences import DerivedClaim, Gap
 from clearance.documents.technical_file_document import TechnicalFile
@@ -63,6 +63,35 @@ def test_the_file_tells_decisions_and_changes_with_their_entries(place: Place) -
     decisions = rows(document, "2(e)", "Decisions of people")
     assert [(row["by"], row["kind"]) for row in decisions] == [("vera", "approval"), ("rita", "approval")]
     assert [row["kind"] for row in rows(document, "6", "Changes of the champion")] == ["promotion"]
+
+
+def signers(place: Place) -> list[tuple[str, str]]:
+    title = "People who signed these reports with their decision"
+    return [(row["by"], row["kind"]) for row in rows(technical_file.read(place.root, 1), "2(g)", title)]
+
+
+def test_only_who_may_decide_signs_and_only_what_is_this_evidence_and_not_revoked(place: Place) -> None:
+    place.put("half")
+    other = place.decision("approve", 1, "rita", content="e" * 64)
+    place.record("rita", ledger.EntryKind.APPROVAL, 1, other)
+    own = place.decision("approve", 1, "tess")
+    place.record("tess", ledger.EntryKind.APPROVAL, 1, own)
+    assert signers(place) == [("vera", "approval")]
+    assert place.decide("revoke", 1, "vera").code == ExitCode.PASS
+    assert signers(place) == []
+    decisions = rows(technical_file.read(place.root, 1), "2(e)", "Decisions of people")
+    assert ("vera", "approval, revoked") in [(row["by"], row["kind"]) for row in decisions]
+
+
+def test_whoever_proposes_without_signing_the_evidence_signed_no_report(place: Place) -> None:
+    place.put("waiting")
+    (proposal,) = place.entries("proposal")
+    with place.office("pipeline") as office:
+        draft = office.draft(ledger.EntryKind.PROPOSAL, governed.NAME, **proposal.body)
+    place.forge("pipeline", draft)
+    assert len(place.entries("proposal")) == 2 and not place.voids()
+    reports = rows(technical_file.read(place.root, 1), "2(g)", "Test reports, dated and signed")
+    assert {row["by"] for row in reports} == {"tess"}
 
 
 def test_without_a_version_it_is_the_champion_of_that_time_else_the_last_candidate(place: Place) -> None:
@@ -196,15 +225,28 @@ def test_each_command_writes_each_format(place: Place) -> None:
         ("diff", ("1", "2"), ("text", "markdown", "json")),
     ):
         for form in forms:
-            result = place.command(command, *arguments, "--format", form)
-            assert result.code == ExitCode.PASS and len(result.said) > 100, (command, form)
-            if form == "json":
-                json.loads(result.said)
             file = place.root / f"out.{form}"
-            assert place.command(command, *arguments, "--format", form, "--output", str(file)).code == 0
+            result = place.command(command, *arguments, "--format", form, "--output", str(file))
+            assert result.code == ExitCode.PASS and file.name in result.said, (command, form)
             assert file.stat().st_size > 100
+            if form == "json":
+                json.loads(file.read_text())
     header, *matrix = csv.reader(io.StringIO(place.command("compliance", "1", "--format", "csv").said))
     assert header[0] == "Rule" and {row[0] for row in matrix} >= {"sound", "gap"}
+
+
+def test_a_vendors_table_of_scores_has_a_file_that_says_what_was_only_declared(place: Place) -> None:
+    place.make("of a vendor", "judged", of_a_vendor)
+    document = technical_file.read(place.root, 1)
+    (section,) = [section for section in document.sections if section.id == "2(a)"]
+    said = [sentence.text for sentence in section.sentences if isinstance(sentence, DerivedClaim)]
+    assert any("The model was made elsewhere" in text for text in said)
+    assert not any("Fitted here" in text for text in said)
+    assert rows(document, "2(a)", "Declared by the maker")
+
+
+def of_a_vendor(place: Place) -> None:
+    place.release(vendor="unknown")
 
 
 def test_a_version_is_compared_with_the_champion_where_no_other_is_named(place: Place) -> None:

@@ -103,6 +103,13 @@ def test_a_pass_completes_with_a_task_run_for_each_step(toy: Path, monkeypatch: 
     assert set(nominal) == {"2026-03-01T00:00:00.000000Z"}
 
 
+def test_what_lineage_could_not_do_is_in_prefects_log(toy: Path) -> None:
+    (toy / "openlineage.yml").write_text("transport: {type: kafka}")
+    state = run()
+    assert state.is_completed()
+    assert logged(state, "lineage is not sent")
+
+
 @pytest.mark.parametrize("scheduled", [True, False])
 def test_only_a_schedule_gives_a_run_a_nominal_time(scheduled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     at = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)

@@ -108,11 +108,16 @@ def test_a_value_that_is_no_measurement_of_the_model_is_not_a_difference() -> No
     assert compare(**{sources.PERFORMANCE: performance}).differences == ()
 
 
-def test_what_one_version_has_no_evidence_about_is_not_called_the_same() -> None:
-    found = compare(**{sources.FAIRNESS: None, sources.EXPLANATION: {"status": "blocked", "because": "x"}})
-    assert set(found.unknown) == {"fairness", "explanation"}
-    assert not set(found.unknown) & set(found.same)
-    assert "Not compared" in version_diff.text(found)
+def test_what_a_version_has_no_evidence_about_is_neither_different_nor_the_same() -> None:
+    lost = {sources.FAIRNESS: None, sources.EXPLANATION: {"status": "blocked", "because": "x"}}
+    for found in (
+        compare(**lost),
+        version_diff.compare("loans", side(**lost), side(2, **lost)),
+    ):
+        assert set(found.unknown) == {"fairness", "explanation"}
+        assert not set(found.unknown) & set(found.same)
+        assert found.differences == ()
+        assert "Not compared" in version_diff.text(found)
 
 
 def test_packages_of_a_lock_that_is_lost_are_said_not_to_be_compared() -> None:

@@ -80,11 +80,10 @@ def check_version(root: Path, number: int) -> DocumentCheck:
 
     Raises as `version_files.fetched` does.
     """
-    names = (*version_files.DOCUMENTS, *version_files.ARTEFACTS, *version_files.FIGURES, paths.MODEL)
     name = params.load(root / paths.PARAMS).name
     with session.open_read_only(root) as reader:
         record = version_record.fold(reader.entries(name), name, number, reader.roles)
-        with version_files.fetched(reader, registry.connect(), record, names) as fetched:
+        with version_files.fetched(reader, registry.connect(), record) as fetched:
             if CARD not in fetched.bundle.evidence.outs:
                 raise faults.NO_CARD(version=fetched.version, number=number)
             lost = [

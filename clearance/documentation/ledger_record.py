@@ -14,6 +14,7 @@ from clearance.ledger import Entry, events
 from clearance.promotion import incidents, preregistration, rebuilds, restrictions
 from clearance.promotion.version_record import VersionRecord
 from clearance.trust import recorded_decisions
+from clearance.trust.decisions import DecisionKind
 from clearance.trust.evidence_bundle import Bundle
 from clearance.trust.recorded_decisions import RecordedDecision
 from clearance.trust.roles import Roles
@@ -38,7 +39,7 @@ def content(record: VersionRecord, bundle: Bundle, roles: Roles, at: dt.datetime
     registered = preregistration.of_version(entries, version, list(bundle.files.values()), judged_by)
     built = rebuilds.signed_rebuilds(entries, version, bundle.digest, roles)
     restriction = restrictions.find(entries, version)
-    decisions = list(_decisions(record, roles))
+    decisions = list(_decisions(record, bundle, roles))
     return {
         "model": record.model,
         "version": version,
@@ -54,7 +55,7 @@ def content(record: VersionRecord, bundle: Bundle, roles: Roles, at: dt.datetime
         ],
         "bar": {"statement": str(registered), "before_result": registered.is_before_result},
         "decisions": decisions,
-        "signatures": [item for item in decisions if item.get("content") == bundle.digest],
+        "signatures": [item for item in decisions if item["signs"]],
         "rebuilds": [
             {
                 "entry": item.number,
@@ -108,28 +109,37 @@ def _signers(record: VersionRecord, bundle: Bundle, roles: Roles) -> Iterator[di
         }
 
 
-def _decisions(record: VersionRecord, roles: Roles) -> Iterator[dict[str, Any]]:
-    """The signed decisions of people about the version; one that belongs to nobody says why."""
-    for decision in record.decisions:
-        opened = recorded_decisions.read(decision, roles)
-        if isinstance(opened, RecordedDecision):
-            yield {
-                "entry": decision.number,
-                "at": _stamp(decision.at),
-                "by": opened.person.identity,
-                "kind": opened.kind.noun,
-                "content": opened.content,
-                "keyid": sorted(decision.signed.keyids)[0] if decision.signed else "none",
-                "reason": opened.decision.reason.strip() or "no reason",
-            }
-        else:
-            yield {
-                "entry": decision.number,
-                "at": _stamp(decision.at),
-                "by": "nobody",
-                "kind": "void decision",
-                "reason": opened.why,
-            }
+def _decisions(record: VersionRecord, bundle: Bundle, roles: Roles) -> Iterator[dict[str, Any]]:
+    """The decisions of people about the version; one that belongs to nobody says why.
+
+    `signs` says whether it is a standing signature over exactly this evidence, by a person with the right to
+    decide then who did not propose the version. Whether it counts for a promotion is decided elsewhere.
+    """
+    opened = [recorded_decisions.read(decision, roles) for decision in record.decisions]
+    made = [decision for decision in opened if isinstance(decision, RecordedDecision)]
+    revoked = {(digest, one.person.identity) for one in made for digest in one.decision.revokes}
+    owners = [roles.owner(keyid) for keyid in (record.proposal.keyids if record.proposal else ())]
+    proposers = {owner.identity for owner in owners if owner is not None}
+    for stored, decision in zip(record.decisions, opened, strict=True):
+        common = {"entry": stored.number, "at": _stamp(stored.at)}
+        if not isinstance(decision, RecordedDecision):
+            yield common | {"by": "nobody", "kind": "void decision", "reason": decision.why, "signs": False}
+            continue
+        who = decision.person.identity
+        stands = (decision.digest, who) not in revoked and decision.kind is not DecisionKind.REVOKE
+        may = bool(decision.roles) and who not in proposers
+        yield common | {
+            "by": who,
+            "kind": decision.kind.noun if stands else _withdrawn(decision),
+            "reason": decision.decision.reason.strip(),
+            "keyid": next(iter(stored.signed.keyids)) if stored.signed else "none",
+            "signs": stands and may and decision.content == bundle.digest,
+        }
+
+
+def _withdrawn(decision: RecordedDecision) -> str:
+    noun = decision.kind.noun
+    return noun if decision.kind is DecisionKind.REVOKE else f"{noun}, revoked"
 
 
 def _first_promotion(entries: Sequence[Entry], model: str) -> dict[str, Any] | None:

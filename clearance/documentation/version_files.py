@@ -19,11 +19,9 @@ from clearance.promotion.session import ReadOnlySession
 from clearance.promotion.version_record import VersionRecord
 from clearance.trust import evidence_bundle
 
-FIGURES = (paths.TRAIN_FIGURES, paths.EVALUATE_FIGURES, paths.EXPLAIN_FIGURES)
-DOCUMENTS = (paths.CARD, paths.CARD_FORMATS, paths.REPORT_PAGE, paths.IMPACT_TABLE, paths.VERDICT)
-"""What people and other tools read of a version."""
 ARTEFACTS = (paths.ORIGIN, *paths.EVIDENCE, paths.REASONS, paths.CARD_TEXT, paths.REQUIREMENTS_LOCK)
-"""What those are made from, with the parameters and the policy of the bundle."""
+"""What documents are made from, with the parameters and the policy of the bundle."""
+_BESIDE_REPORTS = (paths.ORIGIN, paths.CARD_TEXT, paths.REQUIREMENTS_LOCK, paths.MODEL)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,9 +39,14 @@ class VersionFiles:
 
 @contextmanager
 def fetched(
-    session: ReadOnlySession, server: registry.MlflowServer, record: VersionRecord, names: tuple[Path, ...]
+    session: ReadOnlySession,
+    server: registry.MlflowServer,
+    record: VersionRecord,
+    names: tuple[Path, ...] = (),
 ) -> Iterator[VersionFiles]:
     """The files of these names, as far as the version has them and they are what its evidence says.
+
+    Without names: its reports and all that they are made from.
 
     Raises ConfigurationError when there is no such version, and IntegrityError when its evidence bundle is
     lost or is not the one that was proposed.
@@ -57,7 +60,9 @@ def fetched(
     lost: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        for name in (name.as_posix() for name in names):
+        reports = [path for path in evidence.outs if path.startswith(f"{paths.REPORTS.as_posix()}/")]
+        chosen = [path.as_posix() for path in names or _BESIDE_REPORTS] + ([] if names else reports)
+        for name in chosen:
             try:
                 if name == paths.MODEL.as_posix():
                     _fetch_model(server, version, bundle, folder)

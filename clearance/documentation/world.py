@@ -218,10 +218,10 @@ def _standing(known: Mapping[str, Artefact]) -> Iterator[Sentence]:
     counted = known[LEDGER].content
     if counted["bar"]:
         yield _say(
-            "{bar}.",
+            "{bar}",
             "whether the bar was set before the result",
             known,
-            bar=_at_ledger("bar", "text"),
+            bar=_at_ledger("bar", "sentence"),
         )
     if counted["open_incidents"]:
         yield _say(
@@ -245,8 +245,8 @@ def _test_set(known: Mapping[str, Artefact]) -> Sentence:
             what="how often its test rows judged: no entry of the ledger names them", command="clearance run"
         )
     return _say(
-        "By the ledger, its test rows {rows} had judged {models} by {at}, this version included "
-        "(1: nothing else).",
+        "By the ledger, its test rows {rows} had judged {models} attempts at the model by {at}, this one "
+        "included; the same content counts once.",
         "the use of the test set",
         known,
         rows=_at_ledger("test_rows", "digest"),

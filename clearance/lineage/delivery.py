@@ -46,6 +46,8 @@ class Delivery:
         self._transport = transport
         self._woken = threading.Event()
         self._ending = threading.Event()
+        self._abandoned = threading.Event()
+        self._done: set[Path] = set()
         self._accepted = self._refused = 0
         self._fault: str | None = None
         self._failed_at = -PAUSE
@@ -61,8 +63,9 @@ class Delivery:
         self._ending.set()
         self._woken.set()
         self._thread.join(patience)
+        self._abandoned.set()  # an answer that comes later is still taken down, but nothing more is sent
         fault = self._fault or ("no answer yet" if self._thread.is_alive() else None)
-        waiting = sum(run.waiting for run in spool.runs(self._root))
+        waiting = sum(run.waiting for run in self._pending())
         return DeliveryReport(
             accepted=self._accepted, refused=self._refused, waiting=waiting, fault=fault if waiting else None
         )
@@ -81,20 +84,28 @@ class Delivery:
             if ending:
                 return
 
+    def _pending(self) -> list[spool.RunFile]:
+        """The files of runs that may have events to send, oldest first."""
+        return [run for run in spool.runs(self._root) if run.path not in self._done and run.is_outbound]
+
     def _send_all(self) -> None:
         transport = self._transport = self._transport or endpoint.connect(self._settings)
-        for run in list(spool.runs(self._root)):
-            if run.is_outbound:
-                self._send(transport, run)
+        for run in self._pending():
+            ended = run.has_ended
+            self._send(transport, run)
+            if ended and not self._abandoned.is_set():
+                self._done.add(run.path)
 
     def _send(self, transport: Transport, run: spool.RunFile) -> None:
         count = run.accepted
         for line in run.lines(count):
+            if self._abandoned.is_set():
+                return
             try:
                 _emit(transport, line)
                 self._accepted += 1
             except Exception as error:
-                if _status(error) not in NEVER_ACCEPTED:
+                if _status(error) not in NEVER_ACCEPTED and not isinstance(error, _Damaged):
                     raise
                 run.refuse(line)
                 self._refused += 1
@@ -102,10 +113,20 @@ class Delivery:
             run.accept(count)
 
 
+class _Damaged(Exception):
+    """A line of the file that is not an event."""
+
+
 def _emit(transport: Transport, line: bytes) -> None:
+    try:
+        event = files.parse_json(line)
+    except ValueError:
+        raise _Damaged from None
+    if not isinstance(event, dict):
+        raise _Damaged
     if (session := getattr(transport, "session", None)) is not None:
         session.headers["Idempotency-Key"] = hashlib.sha256(line).hexdigest()
-    transport.emit(files.parse_json(line))
+    transport.emit(event)
 
 
 def _status(error: BaseException) -> int | None:

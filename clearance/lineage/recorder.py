@@ -90,9 +90,13 @@ class LineageRecorder:
                 writer.write(moment)
             except Exception as error:  # noqa: BLE001 - whatever is wrong with lineage, the run goes on
                 faults.append(_reason(error))
-        lines = [f"lineage is incomplete: {faults[0]}"] if faults else []
-        if writer is not None:
-            lines += writer.close()
+        lines: list[str] = []
+        try:
+            lines = writer.close() if writer is not None else []
+        except Exception as error:  # noqa: BLE001 - as above
+            faults.append(_reason(error))
+        if faults:
+            lines.insert(0, f"lineage is incomplete: {faults[0]}")
         for line in lines:
             self._note(line)
 

@@ -19,6 +19,7 @@ from clearance.lineage import events
 
 FOLDER = paths.STATE / "lineage"
 SUFFIX, ACCEPTED, REFUSED = ".ndjson", ".accepted", ".refused"
+_TAIL = 1 << 16
 KEPT_RUNS = 200
 """How many runs' files stay. One with events that an endpoint has not accepted yet stays in any case."""
 
@@ -94,14 +95,35 @@ class RunFile:
     def _accepted_file(self) -> Path:
         return self.path.with_suffix(ACCEPTED)
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether its last event ends the file's own run: then nothing in it is open."""
+        with self.path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - _TAIL))
+            tail = file.read()
+        try:
+            last = json.loads(tail[: tail.rfind(b"\n")].rpartition(b"\n")[2])
+            return last["run"]["runId"] == self.run_id and last["eventType"] in events.CLOSING
+        except (ValueError, KeyError, TypeError):
+            return False
+
     def open_starts(self) -> list[dict[str, Any]]:
-        """The START of every run in the file that has not ended, in order; the file's own run comes first."""
+        """The START of every run in the file that has not ended, in order; the file's own run comes first.
+
+        A line that somebody damaged is passed over: it must not keep later runs from being recorded.
+        """
         starts: dict[str, dict[str, Any]] = {}
-        for event in self.read():
-            if event["eventType"] == "START":
-                starts[event["run"]["runId"]] = event
-            elif event["eventType"] in events.CLOSING:
-                starts.pop(event["run"]["runId"], None)
+        for line in self.lines():
+            try:
+                event = json.loads(line)
+                kind, run_id = event["eventType"], event["run"]["runId"]
+            except (ValueError, KeyError, TypeError):
+                continue
+            if kind == "START":
+                starts[run_id] = event
+            elif kind in events.CLOSING:
+                starts.pop(run_id, None)
         return list(starts.values())
 
 
@@ -143,7 +165,7 @@ def _whole_lines(path: Path) -> int:
     with path.open("rb") as file:
         end = size
         while end:
-            begin = max(0, end - (1 << 16))
+            begin = max(0, end - _TAIL)
             file.seek(begin)
             place = file.read(end - begin).rfind(b"\n")
             if place >= 0:

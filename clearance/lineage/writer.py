@@ -145,7 +145,7 @@ def _command(moment: StepMoment) -> str:
 
 def close_left_open(root: Path, at: dt.datetime) -> None:
     """End with ABORT what earlier runs in this checkout started and never ended. Raises OSError."""
-    for run in spool.runs(root):
+    for run in (run for run in spool.runs(root) if not run.has_ended):
         for start in reversed(run.open_starts()):  # the steps first, then the run itself
             run.append(events.closing_event(start, at, moments.LEFT_OPEN))
 

@@ -27,6 +27,7 @@ from clearance.policy import schema
 from clearance.promotion import candidate, container, faults, recomparison, review, version_record
 from clearance.promotion.session import LedgerSession
 from clearance.registry import run_record
+from clearance.reporting import summary
 from clearance.trust import dsse, evidence_bundle
 from clearance.trust.roles import Right
 from clearance.versioning import git, pipeline_state
@@ -56,7 +57,14 @@ class CandidateRelease:
         name, fingerprint = registry.candidate_name(self.settings.name), self.verified.fingerprint
         entries = self.session.entries(self.settings.name)
         while True:
-            version = registry.register_version(self.server, name, self.tracked, fingerprint, self.tags)
+            version = registry.register_version(
+                self.server,
+                name,
+                self.tracked,
+                fingerprint,
+                self.tags,
+                description=summary.brief(self.verdict),
+            )
             proposal = version_record.find_proposal(entries, version.number)
             if proposal is None or proposal.fingerprint in ("", fingerprint):
                 break

@@ -55,9 +55,18 @@ def champion(server: MlflowServer, name: str) -> Version | None:
 
 
 def register_version(
-    server: MlflowServer, name: str, tracked: TrackedRun, fingerprint: str, tags: Mapping[str, str]
+    server: MlflowServer,
+    name: str,
+    tracked: TrackedRun,
+    fingerprint: str,
+    tags: Mapping[str, str],
+    *,
+    description: str = "",
 ) -> Version:
-    """Create a version of `name` from the tracked model, with these tags and the fingerprint, once."""
+    """Create a version of `name` from the tracked model, with these tags and the fingerprint, once.
+
+    `description` is what MLflow shows first of it, for people.
+    """
     if tracked.model_id is None:
         raise ValueError("a run without a model cannot be registered")
 
@@ -68,6 +77,7 @@ def register_version(
             tracked.run_id,
             tags=dict(tags) | {FINGERPRINT: fingerprint, MODEL_ID: tracked.model_id},
             model_id=tracked.model_id,
+            description=description,
         )
 
     with translated(server.addresses[-1]):
@@ -120,7 +130,7 @@ def challenger(server: MlflowServer, name: str) -> int | None:
 
 
 def annotate(server: MlflowServer, version: Version, notes: Mapping[str, str]) -> None:
-    """Add notes to the version, as tags and in its description, for people who look at it in MLflow.
+    """Add notes to the version, as tags and before its description, for people who look at it in MLflow.
 
     Nothing relies on them: people who may edit the version can remove them.
     """
@@ -129,8 +139,11 @@ def annotate(server: MlflowServer, version: Version, notes: Mapping[str, str]) -
     with translated(server.addresses[-1]):
         for key, note in notes.items():
             server.client.set_model_version_tag(version.name, str(version.number), key, note)
-        text = "; ".join(notes.values())
-        server.client.update_model_version(version.name, str(version.number), text)
+        text, number = "; ".join(notes.values()), str(version.number)
+        described = server.client.get_model_version(version.name, number).description or ""
+        if not described.startswith(text):
+            described = f"{text}\n\n{described}".strip()
+            server.client.update_model_version(version.name, number, described)
 
 
 def find_number(server: MlflowServer, name: str, number: int) -> Version | None:

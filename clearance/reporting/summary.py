@@ -39,6 +39,7 @@ _HEADINGS = {
 }
 
 
+_LONGEST = 2000
 _WARNINGS = 2
 """How many warnings about the data are told in a terminal."""
 
@@ -51,6 +52,13 @@ def title(verdict: VerdictDocument) -> str:
     return f"{word}: {verdict.name} under {under}" + (" (what-if)" if verdict.what_if else "")
 
 
+def brief(verdict: VerdictDocument) -> str:
+    """The verdict in a few sentences: the title, who is worse off, and why; at most 2,000 characters."""
+    who = [f"{line}." for line in headline.who(verdict)]
+    text = "\n\n".join([title(verdict), *who, headline.sentence(verdict)])
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
 def reasons(verdict: VerdictDocument) -> list[str]:
     """A sentence for each blocking finding that is not a pass; without any, what made the verdict.
 
@@ -58,7 +66,7 @@ def reasons(verdict: VerdictDocument) -> list[str]:
     """
     blocking = [
         finding
-        for finding in verdict.findings
+        for finding in sorted(verdict.findings, key=headline.worst_first)
         if finding.severity == "block" and finding.outcome not in (None, Outcome.PASS)
     ]
     reasons_ = [finding.reason for finding in blocking]

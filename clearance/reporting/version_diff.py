@@ -138,7 +138,7 @@ def compare(model: str, first: Side, second: Side) -> VersionDiff:
         model=model,
         first=first.version,
         second=second.version,
-        differences=tuple(difference for area in AREAS for difference in found[area]),
+        differences=tuple(difference for area in AREAS if area not in unknown for difference in found[area]),
         same=tuple(area for area in AREAS if not found[area] and area not in unknown),
         unknown=tuple(unknown),
         notes=tuple(notes),
@@ -233,7 +233,9 @@ def _model(sides: Sides) -> Iterator[Difference]:
 
 
 def _groups(sides: Sides) -> Iterator[tuple[str, str]]:
-    """Every group of either version, by attribute."""
+    """Every group of either version, by attribute; none where one has no table of groups."""
+    if not all(_is_measured(side.known, FAIRNESS) for side in sides):
+        return
     first, second = (sources.entries(side.known, FAIRNESS, "groups") for side in sides)
     for attribute in dict.fromkeys([*first, *second]):
         for group in dict.fromkeys([*first.get(attribute, {}), *second.get(attribute, {})]):

@@ -20,13 +20,15 @@ from typing import Any
 class Receiver:
     """What an endpoint got. `behaviour` is a status to answer with, or `hang`, `cut` or `lost answer`.
 
-    With the last two the connection ends in the middle of the answer: before, or after it kept the event.
+    `release` ends what hangs. With the last two the connection ends in the middle of the answer: before, or
+    after it kept the event.
     """
 
     behaviour: str = "201"
     events: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     url: str = ""
+    release: threading.Event = field(default_factory=threading.Event)
 
     def keys(self) -> list[tuple[str, str, str]]:
         """What tells the events apart: run, type and time."""
@@ -41,7 +43,7 @@ def key(event: dict[str, Any]) -> tuple[str, str, str]:
 @contextlib.contextmanager
 def running() -> Iterator[Receiver]:
     """An endpoint in a thread of this process."""
-    receiver, stopped = Receiver(), threading.Event()
+    receiver = Receiver()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -50,7 +52,8 @@ def running() -> Iterator[Receiver]:
             body = self.rfile.read(int(self.headers["content-length"]))
             receiver.headers.append(dict(self.headers))
             if receiver.behaviour == "hang":
-                stopped.wait(60)
+                receiver.release.wait(60)
+                self.close_connection = True
                 return
             if receiver.behaviour == "cut":
                 self.wfile.write(b"HTTP/1.")
@@ -74,7 +77,7 @@ def running() -> Iterator[Receiver]:
         threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
         receiver.url = f"http://127.0.0.1:{server.server_port}"
         yield receiver
-        stopped.set()
+        receiver.release.set()
         server.shutdown()
 
 

@@ -14,13 +14,21 @@ from clearance import files as artifacts
 from clearance import params, paths
 from clearance.documents import measurement, metric_catalogue
 from clearance.documents.baseline_document import BaselineDocument, FeatureBins, FeatureReference
+from clearance.documents.comparison_document import (
+    ComparedRows,
+    ComparedVersion,
+    ComparisonDocument,
+    ComparisonFinding,
+)
 from clearance.documents.evidence_document import BlockedDocument, MeasuredDocument
-from clearance.documents.measurement import Measurement
+from clearance.documents.look_document import LiveFinding
+from clearance.documents.measurement import Measurement, Outcome
 from clearance.documents.training_document import TrainingDocument
 from clearance.documents.validation_document import BlockedValidation
 from clearance.params import data_contract
 from clearance.policy import project_verdict
 from clearance.reporting import report
+from clearance.reporting.since_verdict import RecordedEvent, SinceVerdict, WatchedRule
 from tests.support import evidence
 
 DIGITS = {
@@ -342,10 +350,66 @@ def large(root: Path) -> Path:
     return write(root, records, points=points, reference=baseline(**dict.fromkeys(features, reference)))
 
 
-def page(root: Path) -> str:
+def since(reason: str = "the interval straddles the limit") -> SinceVerdict:
+    """What a champion went through after its verdict, some of everything; every text ends in `reason`."""
+    change = ComparisonFinding(
+        demand="not_worse",
+        metric="performance.roc_auc",
+        attribute=None,
+        limit=None,
+        severity="block",
+        outcome=Outcome.INSUFFICIENT_EVIDENCE,
+        reason=reason,
+        change=measured(0.02, -0.01, 0.05),
+    )
+    model = ComparedVersion(fingerprint="f", sha256="0" * 64, threshold=0.5, version=4)
+    comparison = ComparisonDocument(
+        name="loans",
+        candidate=model,
+        champion=model,
+        policy_sha256="0" * 64,
+        asked={},
+        rows=ComparedRows(test=90, left_out=8, compared=82, sha256=None),
+        outcome=Outcome.INSUFFICIENT_EVIDENCE,
+        approvals=0,
+        findings=(change,),
+        figures={},
+        notes=(),
+    )
+    live = LiveFinding(
+        rule="score-is-stable",
+        metric="score_psi",
+        subject="score",
+        outcome=Outcome.FAIL,
+        severity="warn",
+        on_fail="alert",
+        value=0.3,
+        rows=500,
+        reason=reason,
+    )
+    return SinceVerdict(
+        version=7,
+        until="2026-11-30 12:00:00 UTC",
+        state="champion",
+        bar=f"known to be set after the result: {reason}",
+        tenures=(f"loans version 7 has been champion since 2026-11-29 12:00:00 UTC. {reason}",),
+        events=(RecordedEvent(sentence="#9 2026-11-28 12:00:00 UTC: rita approved it.", detail=reason),) * 3,
+        obstacle=reason,
+        waiting=(f"version 7 waits for nobody: {reason}",),
+        asked=(f"data contract 0123, not pinned: {reason}",),
+        comparison=comparison,
+        incidents=((f"incident 3 (other, open): {reason}", "owner: rita"),),
+        restrictions=(f"version 7 is held for review: {reason}",),
+        newest_looks=(f"day 2026-11-29, version 7, 500 decisions: 1 fails {reason}",),
+        watched=(WatchedRule(finding=live, looks=30, spark="M0 19L60 5L120 1"),),
+        problems=(f"reports/figures/train: {reason}",),
+    )
+
+
+def page(root: Path, since: SinceVerdict | None = None) -> str:
     """The page over the evidence at `root`."""
     settings = params.load(root / "params.yaml")
-    return report.render(report.read(root), settings.data, data_contract.of(settings))
+    return report.render(report.read(root), settings.data, data_contract.of(settings), since)
 
 
 class Parsed(HTMLParser):

@@ -73,7 +73,7 @@ def details(known: Artefacts) -> Iterator[Sentence]:
     """What was judged, and the verdict."""
     yield say(
         known,
-        "{name} is a {estimator}, with {mitigation} as its mitigation.",
+        "{name} decides by a {estimator}; mitigation: {mitigation}.",
         "what the model is",
         name=place(VERDICT, "text", "name"),
         estimator=place(TRAINING, "text", "estimator"),

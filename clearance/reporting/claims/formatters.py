@@ -50,6 +50,10 @@ def _text(value: Any, _: Ends) -> str:
     return value
 
 
+def _sentence(value: Any, ends: Ends) -> str:
+    return wording.sentence(_text(value, ends))
+
+
 def _count(value: Any, _: Ends) -> str:
     number = _number_of(value)
     if not number.is_integer() or number < 0:
@@ -171,6 +175,7 @@ FORMATTERS: Mapping[str, Formatter] = {
     "outcome": _outcome,
     "percent": _percent,
     "performance_metric": _metric_of("performance"),
+    "sentence": _sentence,
     "text": _text,
 }
 """Every formatter by the name that a source gives it."""
