@@ -46,7 +46,7 @@ class Store:
             "STORAGE_DRIVER": "vfs",
         }
 
-    def buildah(self, *words: str, seconds: int = 1200) -> subprocess.CompletedProcess[str]:
+    def buildah(self, *words: str, seconds: int = 3000) -> subprocess.CompletedProcess[str]:
         """What a buildah command printed; it may have failed."""
         command = ["nice", "-n", "19", "buildah", *words]
         return subprocess.run(
@@ -90,7 +90,7 @@ class Store:
             env=self.environ(),
             capture_output=True,
             text=True,
-            timeout=2400,
+            timeout=3600,
             check=False,
         )
         assert done.returncode == 0, done.stderr[-3000:]
