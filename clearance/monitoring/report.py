@@ -42,7 +42,7 @@ def lines(result: MonitorRun, *, every_look: bool = False, every_finding: bool =
 
 
 def waiting(pending: Pending) -> str:
-    """How many decisions no look has seen yet, since when, and when they are due: a sentence, no full stop."""
+    """How many decisions no look has seen yet, since when, and when they are due, as a sentence."""
     since, due = (f"{moment:%Y-%m-%d %H:%MZ}" for moment in (pending.since, pending.due))
     return f"{wording.counted(pending.decisions, 'decision')} since {since} wait to be judged, from {due} on"
 

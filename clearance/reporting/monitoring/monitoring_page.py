@@ -229,7 +229,7 @@ def _outcome(newest: Iterable[Look], all_trends: Iterable[Trend]) -> Outcome:
 def _sentence(newest: Mapping[Any, Look], all_trends: Sequence[Trend], rules: int) -> str:
     """What holds now, of all `rules` of the policy: also of those that no look has judged yet."""
     if not newest:
-        return "Nothing has been judged yet, so nothing is known: no window with decisions of this version is over."
+        return "Nothing has been judged yet, so nothing is known: no window with decisions is over."
     failing = {trend.rule for trend in all_trends if trend.standing is Standing.FAILING}
     judged = len({trend.rule for trend in all_trends})
     waiting = f" {wording.counted(rules - judged, 'rule')} not judged yet." if judged < rules else ""
