@@ -16,6 +16,12 @@ OPTION_VALUE = ErrorKind(
     "`{option} {value}`: this is not {expected}",
     "give `{option}` {expected}",
 )
+WRONG_OPTIONS = ErrorKind(
+    "tasks.wrong_options",
+    ConfigurationError,
+    "the options are wrong: {reason}",
+    "`{command} --help` shows them",
+)
 OPTION_OF_TABLES = ErrorKind(
     "tasks.option_of_tables",
     ConfigurationError,

@@ -23,13 +23,17 @@ from clearance.policy import alarm_budget, policy_file
 from clearance.policy.limit import Limit
 from clearance.policy.monitoring_terms import LiveRule, MonitoringTerms, Period
 from clearance.reporting.monitoring import table_look_text
-from tasks import faults
+from tasks import command_line, faults
 
 ARGUMENTS = (
     "--reference PATH --current PATH (--threshold NUMBER | --policy FILE) [--point] [--columns NAME ...] "
     "[--error-budget SHARE] [--period batch|day|week|month] [--delimiter MARK] [--json] [--report FILE] "
     "[--evidently FILE]"
 )
+_NUMBERS = {
+    "--threshold": "a number above 0, such as 0.1",
+    "--error-budget": "a share between 0 and 1, such as 0.05",
+}
 _RULE = "psi"
 _ALWAYS = dt.date(1, 1, 1)
 
@@ -90,14 +94,12 @@ def refuse_options(options: argparse.Namespace) -> None:
         path = getattr(options, name)
         if path is not None and (Path(path).is_dir() or not Path(path).parent.is_dir()):
             raise faults.OPTION_VALUE(option=f"--{name}", value=path, expected="a file in an existing folder")
-    if options.threshold is not None and not 0 < options.threshold < float("inf"):
-        raise faults.OPTION_VALUE(
-            option="--threshold", value=options.threshold, expected="a number above 0, such as 0.1"
-        )
-    if options.error_budget is not None and not 0 < options.error_budget < 1:
-        raise faults.OPTION_VALUE(
-            option="--error-budget", value=options.error_budget, expected="a share between 0 and 1"
-        )
+    for name, value, end in (
+        ("--threshold", options.threshold, float("inf")),
+        ("--error-budget", options.error_budget, 1),
+    ):
+        if value is not None and not 0 < value < end:
+            raise faults.OPTION_VALUE(option=name, value=value, expected=_NUMBERS[name])
 
 
 def look(options: argparse.Namespace, today: dt.date) -> TableLook:
@@ -130,14 +132,14 @@ def _refuse_unknown(wanted: table_look.Terms, reference: Table) -> None:
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
-    """The options among these words of a command line; ends the process on a wrong one, as argparse does."""
-    parser = argparse.ArgumentParser(prog="python -m tasks.monitor", add_help=False)
+    """The options among these words of a command line. Raises ConfigurationError on a wrong one."""
+    parser = command_line.Parser("tasks.monitor")
     for name in ("--reference", "--current"):
         parser.add_argument(name, required=True)
     for name in ("--policy", "--delimiter", "--report", "--evidently"):
         parser.add_argument(name)
-    for name in ("--threshold", "--error-budget"):
-        parser.add_argument(name, type=float)
+    for name, expected in _NUMBERS.items():
+        parser.add_argument(name, type=command_line.number(name, expected))
     for name in ("--point", "--json"):
         parser.add_argument(name, action="store_true")
     parser.add_argument("--columns", nargs="+")

@@ -28,8 +28,9 @@ from clearance.errors import ClearanceError
 from clearance.params.external import FOLDER, format_by_name
 from clearance.preflight import check
 from clearance.reporting import summary
-from tasks import faults
+from tasks import command_line, faults
 
+_THRESHOLD = "a score between 0 and 1"
 ARGUMENTS = (
     "--data FILE --model FILE [--params FILE] [--policy FILE] [--threshold NUMBER] "
     "[--trained-on none|unknown|FILE] [--score COLUMN] [--decision COLUMN] [--delimiter MARK] [--json]"
@@ -150,7 +151,7 @@ def refuse_options(options: argparse.Namespace) -> None:
             raise faults.NO_SUCH_FILE(path=path, option=f"--{name}")
     threshold, trained_on = options.threshold, options.trained_on
     if threshold is not None and not 0 < threshold < 1:
-        raise faults.OPTION_VALUE(option="--threshold", value=threshold, expected="a score between 0 and 1")
+        raise faults.OPTION_VALUE(option="--threshold", value=threshold, expected=_THRESHOLD)
     in_folder = f"{FOLDER}/"
     if trained_on is not None and not (trained_on in ("none", "unknown") or trained_on.startswith(in_folder)):
         expected = f"`none`, `unknown` or a list of row keys below `{in_folder}`"
@@ -215,13 +216,13 @@ def _errors_only() -> Iterator[None]:
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
-    """The options among these words of a command line; ends the process on a wrong one, as argparse does."""
-    parser = argparse.ArgumentParser(prog="python -m tasks.validate_model", add_help=False)
+    """The options among these words of a command line. Raises ConfigurationError on a wrong one."""
+    parser = command_line.Parser("tasks.validate_model")
     for name in ("--data", "--model"):
         parser.add_argument(name, required=True)
     for name in ("--params", "--policy", "--score", "--decision", "--delimiter", "--trained-on"):
         parser.add_argument(name)
-    parser.add_argument("--threshold", type=float)
+    parser.add_argument("--threshold", type=command_line.number("--threshold", _THRESHOLD))
     parser.add_argument("--json", action="store_true")
     return parser.parse_args(words)
 

@@ -89,6 +89,16 @@ def fault(words: tuple[str, ...]) -> str | None:
     return next((word for word in rest if word.startswith("--") and word not in options), None)
 
 
+def lacking(words: tuple[str, ...]) -> str | None:
+    """The option that a command with arguments must have, and lacks."""
+    command: click.Command = cli.main
+    rest = list(words)
+    while isinstance(command, click.Group) and rest:
+        command, rest = command.commands[rest[0]], rest[1:]
+    required = {parameter.opts[0] for parameter in command.params if parameter.required} if rest else set()
+    return next((name for name in required if name.startswith("--") and name not in rest), None)
+
+
 @pytest.mark.parametrize("guide", sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/*.md")))
 def test_every_command_a_guide_shows_exists_with_its_options(guide: str) -> None:
     assert {words: fault(words) for words in commands((ROOT / guide).read_text()) if fault(words)} == {}
@@ -100,6 +110,13 @@ def test_every_command_the_readme_shows_exists_and_the_guide_shows_every_one_tha
     subcommands = {words[0] for words in commands(guide)}
     assert subcommands >= {"approve", "reject", "revoke", "override", "promote", "rollback", "retire"}
     assert subcommands >= {"verify", "history", "reproduce", "gc", "keys", "roles"}
+
+
+def test_every_command_with_arguments_that_the_readme_or_a_guide_shows_has_the_options_it_needs() -> None:
+    """Hints in the reference of errors name a command in passing, and drawings are no commands."""
+    guides = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    shown = {words for guide in guides if guide.name != "errors.md" for words in commands(guide.read_text())}
+    assert {words: lacking(words) for words in shown if "─" not in words and lacking(words)} == {}
 
 
 def test_the_guide_names_the_automation_and_deployment_of_prefect_yaml() -> None:

@@ -180,6 +180,8 @@ def test_identifiers_and_dates_are_not_judged_unless_asked_for(run: Run) -> None
                 "name": [f"p{number}" for number in numbers],
                 "day": pd.Timestamp("2026-01-01") + pd.to_timedelta(numbers, unit="h"),
                 "x": numbers % 11,
+                "y": numbers % 7,
+                "z": numbers % 3,
             }
         )
 
@@ -241,14 +243,115 @@ def test_texts_among_numbers_count_as_no_numbers(run: Run) -> None:
 
 
 def test_numbers_that_cannot_be_read_are_said_to_be_none(run: Run) -> None:
-    """Decimal commas make texts of numbers: the note must not say that they were read."""
+    """`1.5k` is not 1.5: the note must not say that it was read."""
     numbers = pd.DataFrame({"x": np.arange(1_000) % 50 + 0.5, "y": np.arange(1_000) % 7})
-    commas = numbers.assign(x=[f"{value:.1f}".replace(".", ",") for value in numbers["x"]])
-    status, look = run(numbers, commas.astype(str))
+    thousands = numbers.assign(x=[f"{value}k" for value in numbers["x"]])
+    status, look = run(numbers, thousands.astype(str))
     assert status == ExitCode.REFUSED
-    of_x, of_y = sorted(note for note in look.notes if " in the reference and " in note)
-    assert "1,000 of its 1,000 values there cannot be read" in of_x and "read as numbers" not in of_x
-    assert of_y.endswith("both are read as numbers"), of_y
+    of_x, of_y = sorted(look.notes)
+    assert "1,000 of the 1,000 values of x" in of_x and "read as numbers" not in of_x
+    assert of_y == "y is text in the current table, read as numbers"
+
+
+AMOUNTS = people(2_000, 5)[["income", "children"]].assign(debt=people(2_000, 6).income * 1_000)
+MORE = people(1_500, 9, shift=0.5)[["income", "children"]].assign(debt=people(1_500, 7).income * 1_000)
+
+
+def european(table: pd.DataFrame, name: str, delimiter: str = ";") -> str:
+    table.to_csv(name, index=False, sep=delimiter, decimal=",")
+    return name
+
+
+def with_unit(table: pd.DataFrame, name: str) -> str:
+    table.assign(income=[f"{value:.3f} %" for value in table.income]).to_csv(name, index=False)
+    return name
+
+
+def grouped(table: pd.DataFrame, name: str) -> str:
+    """Points between thousands, decimal commas, a word for a missing value, in tabs."""
+    debts = [f"{value:,.3f}".translate(str.maketrans(",.", ".,")) for value in table.debt]
+    table.assign(debt=["n/a", *debts[1:]]).to_csv(name, index=False, sep="\t", decimal=",")
+    return name
+
+
+@pytest.mark.parametrize("before", [written, european, with_unit, grouped])
+@pytest.mark.parametrize("now", [written, european, grouped])
+def test_numbers_mean_the_same_however_a_file_writes_them(run: Run, before: Any, now: Any) -> None:
+    """Separators, decimal marks and units are found for each file alone."""
+    _, plain = run(AMOUNTS, MORE, "--point")
+    status, look = run(before(AMOUNTS, "r.csv"), now(MORE, "c.csv"), "--point")
+    assert status == ExitCode.REFUSED
+    expected = {finding.subject: finding.value for finding in plain.findings}
+    missing = 0.01 if grouped in (before, now) else 1e-9
+    for finding in look.findings:
+        assert finding.value == pytest.approx(expected[finding.subject], abs=missing), finding.subject
+    assert not look.not_judged
+    notes = " ".join(look.notes)
+    assert ("decimal commas" in notes) == bool({before, now} & {european, grouped})
+    assert ("`.` between thousands" in notes) == (grouped in (before, now))
+    assert ("the unit `%`" in notes) == (before is with_unit)
+    assert ("separated by `;`" in notes, "separated by a tab" in notes) == (
+        european in (before, now),
+        grouped in (before, now),
+    )
+
+
+def test_a_given_delimiter_holds_for_both_tables_and_the_hint_is_a_way_out(run: Run) -> None:
+    paths = written(AMOUNTS, "r.csv"), european(MORE, "c.csv")
+    with pytest.raises(ClearanceError) as error:
+        run(*paths, "--delimiter", ",")
+    assert error.value.code == "data.single_column"
+    assert "leave `--delimiter` out" in error.value.hint
+    assert run(*paths)[0] == ExitCode.REFUSED
+
+
+def test_the_files_of_one_table_have_one_separator(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "months").mkdir()
+    written(MORE, "months/a.csv")
+    european(MORE, "months/b.csv")
+    with pytest.raises(ClearanceError) as error:
+        run(AMOUNTS, "months")
+    assert error.value.code == "data.single_column"
+    assert "months/" in error.value.fault and "the same mark" in error.value.hint
+
+
+def test_numbers_that_may_be_two_numbers_are_no_pass(run: Run) -> None:
+    """`1,234` is 1.234 or 1234. The other table may tell; nobody guesses."""
+    values = np.arange(1_000, 3_000)
+    doubtful = pd.DataFrame({"x": [f"{value:,}" for value in values], "y": values % 5, "z": values % 3})
+    status, look = run(doubtful, doubtful)
+    assert status == ExitCode.NOT_EVALUATED
+    assert "`1,000` may be 1 or 1000" in look.not_judged["x"]
+    assert look.findings[0].outcome is Outcome.NOT_EVALUATED
+    status, look = run(doubtful, doubtful, "--columns", "x")
+    assert "compared as text" in look.notes[0]
+    certain = doubtful.assign(x=[f"{value / 1000:.2f}".replace(".", ",") for value in values])
+    status, look = run(certain, doubtful)
+    assert (status, look.not_judged) == (ExitCode.PASS, {})
+
+
+def test_numbers_against_texts_that_name_their_rows_are_no_pass(run: Run) -> None:
+    numbers = pd.DataFrame({"x": np.arange(1_000) + 0.5, "y": np.arange(1_000) % 5})
+    words = numbers.assign(x=[f"{value}k" for value in numbers.x])
+    status, look = run(words, numbers)
+    assert status == ExitCode.NOT_EVALUATED
+    assert set(look.not_judged) == {"x"}
+
+
+def test_a_pass_of_fewer_than_half_of_the_columns_is_none_unless_they_were_chosen(run: Run) -> None:
+    names = [f"p{number}" for number in range(1_000)]
+    table = pd.DataFrame({"a": names, "b": names, "x": np.arange(1_000) % 7})
+    status, look = run(table, table)
+    assert (status, look.findings[0].outcome) == (ExitCode.NOT_EVALUATED, Outcome.NOT_EVALUATED)
+    assert run(table, table, "--columns", "x")[0] == ExitCode.PASS
+    assert run(table.drop(columns="b"), table)[0] == ExitCode.PASS
+
+
+@pytest.mark.parametrize("name", ["current.csv", "current.parquet"])
+def test_nothing_is_said_about_how_no_rows_are_read(run: Run, name: str) -> None:
+    assert run(AMOUNTS, written(MORE.head(0), name))[1].notes == ()
+    some = MORE.assign(debt=np.nan)
+    assert "debt" not in " ".join(run(AMOUNTS, written(some, name))[1].notes)
 
 
 def test_a_column_whose_name_differs_in_case_is_named(run: Run) -> None:
@@ -373,7 +476,7 @@ def test_lists_are_not_judged_and_not_passed_when_asked_for(run: Run) -> None:
 @pytest.mark.parametrize(
     ("content", "code"),
     [
-        (b"a;b\n1;2\n", "data.single_column"),
+        (b"PK\xff\xfe\x01", "data.not_text"),
         (b"a,b\n1,2,3\n", "data.csv_field_count"),
         (b"", "data.no_header"),
         (b"\x1f\x8bx", "data.packed_file"),
@@ -482,6 +585,10 @@ def test_a_policy_without_a_rule_for_tables_is_an_error(run: Run, tmp_path: Path
         (["--threshold", "0.1", "--report", "."], faults.OPTION_VALUE.code),
         (["--threshold", "0.1", "--report", "absent/look.json"], faults.OPTION_VALUE.code),
         (["--threshold", "nan"], faults.OPTION_VALUE.code),
+        (["--threshold", "0,1"], faults.OPTION_VALUE.code),
+        (["--threshold", "0.1", "--error-budget", "5%"], faults.OPTION_VALUE.code),
+        (["--threshold", "0.1", "--period", "year"], faults.WRONG_OPTIONS.code),
+        (["--treshold", "0.1"], faults.WRONG_OPTIONS.code),
         (["--threshold", "0.1", "--error-budget", "1"], faults.OPTION_VALUE.code),
         ([], faults.NOTHING_TO_JUDGE.code),
         (["--threshold", "0.1", "--columns", "incme"], faults.UNKNOWN_COLUMN.code),
@@ -493,7 +600,7 @@ def test_a_wrong_option_is_one_clear_error(run: Run, words: list[str], code: str
     with pytest.raises(ClearanceError) as error:
         run(REFERENCE, QUIET, *words, threshold=None)
     assert error.value.code == code
-    assert str(error.value)
+    assert error.value.exit_code == ExitCode.ERROR
 
 
 def test_the_text_says_what_failed_first_and_what_was_quiet(
@@ -514,6 +621,19 @@ def test_the_text_says_what_failed_first_and_what_was_quiet(
     assert "\x1b" not in "".join(lines)
     look = TableLook.from_json(json.loads((tmp_path / "look.json").read_text(encoding="utf-8")))
     assert look.outcome is Outcome.FAIL
+
+
+def test_a_headline_without_drift_says_in_how_many_columns(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    tables_ = [table.assign(id=[f"p{n}" for n in range(len(table))]) for table in (REFERENCE, QUIET)]
+    words = ["--reference", written(tables_[0], "r.csv"), "--current", written(tables_[1], "c.csv")]
+    monkeypatch.setattr(sys, "argv", ["tasks.monitor", *words, "--threshold", "0.1"])
+    with pytest.raises(SystemExit):
+        monitor.main()
+    headline = capsys.readouterr().out.splitlines()[0]
+    assert headline.startswith("no drift in 4 columns, 1 not judged: c.csv (3,000 rows)")
 
 
 def test_the_guide_shows_commands_that_parse_and_lists_every_option() -> None:

@@ -94,6 +94,22 @@ def test_the_command_writes_the_page_and_the_metrics(
         assert "person-" not in written
 
 
+def test_the_first_page_says_from_when_on_what_was_counted_is_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = watched.version()
+    place = watched.enter(monkeypatch)
+    watched.record(place, watched.decisions(version, watched.inputs(30), START, HOUR / 10))
+    monkeypatch.setattr(run, "run", partial(run.run, clock=lambda: START + 12 * HOUR))
+    page = tmp_path / "monitoring.html"
+    result = CliRunner().invoke(cli.main, ["monitor", "--page", str(page)])
+    assert result.exit_code == ExitCode.NOT_EVALUATED, result.output
+    waiting = "30 decisions since 2026-12-01 00:00Z wait to be judged"
+    text = page.read_text(encoding="utf-8")
+    assert waiting in result.output and waiting in text
+    assert "Nothing fails" not in text and "run `clearance monitor`" not in text
+
+
 def test_an_open_incident_is_on_the_page_and_in_the_metrics_until_it_is_closed(place: Place) -> None:
     listed = [looks_deadline("d15", 15), looks_deadline("d40", 40)]
     opening = incidents.Opening(

@@ -185,6 +185,39 @@ def test_without_a_look_nothing_is_said_to_be_quiet() -> None:
     assert "No look yet" in page.sections[""]
     assert "Nothing was quiet" in page.sections["quiet"]
     assert "Pass" not in page.sections[""]
+    assert "Nothing fails" not in page.sections["now"]
+
+
+@pytest.mark.parametrize("made", [[], looks.year(days=8)], ids=["no look", "a week"])
+def test_decisions_that_wait_to_be_judged_are_named(made: list[Look]) -> None:
+    waiting = "12 decisions since 2026-12-08 00:00Z wait to be judged, from 2026-12-09 01:00Z on"
+    assert waiting in read(monitoring_page.render(monitored(made, waiting=waiting))).sections[""]
+    assert "wait to be judged" not in monitoring_page.render(monitored(made))
+
+
+def of_outcome(outcome: Outcome, days: int = 3) -> list[Look]:
+    """Looks of which every finding has this outcome."""
+    made = [look for look in looks.year(days=days) if look.window.period == "day"]
+    return [
+        replace(
+            look,
+            outcome=outcome,
+            findings=tuple(replace(finding, outcome=outcome) for finding in look.findings),
+        )
+        for look in made
+    ]
+
+
+@pytest.mark.parametrize("outcome", [Outcome.NOT_EVALUATED, Outcome.INSUFFICIENT_EVIDENCE, None])
+def test_where_nothing_was_decided_nothing_is_said_not_to_fail(outcome: Outcome | None) -> None:
+    """Looks that could not tell, and passes after which nobody decided for a month."""
+    passed = of_outcome(Outcome.PASS)
+    made = of_outcome(outcome) if outcome else [*passed, *silent_days(passed, 40)]
+    sections = read(monitoring_page.render(monitored(made))).sections
+    assert "Nothing fails" not in sections["now"] and "No rule fails" not in sections[""]
+    assert "nothing is known" in sections[""]
+    quiet = read(monitoring_page.render(monitored(passed))).sections
+    assert "Nothing fails" in quiet["now"] and "nothing is known" not in quiet[""]
 
 
 def test_looks_of_another_version_are_refused() -> None:

@@ -155,6 +155,8 @@ def test_what_is_not_there_is_named(project: Path, monkeypatch: pytest.MonkeyPat
     [
         (["--threshold", "1.7"], "tasks.option_value", "--threshold"),
         (["--threshold", "nan"], "tasks.option_value", "--threshold"),
+        (["--threshold", "0,5"], "tasks.option_value", "--threshold"),
+        (["--treshold", "0.5"], "tasks.wrong_options", "--help"),
         (["--trained-on", "some"], "tasks.option_value", "--trained-on"),
         (["--data", "nope.csv"], "tasks.no_such_file", "--data"),
         (["--params", "nope.yaml"], "tasks.no_such_file", "--params"),
@@ -186,7 +188,7 @@ def test_a_wrong_option_is_named_in_the_hint(
     monkeypatch.setattr(sys, "argv", ["tasks.validate_model", *given])
     with codes.raises(code) as raised:
         validate_model.main()
-    assert f"`{option}" in raised.value.hint
+    assert option in raised.value.hint
     assert "params.yaml" not in raised.value.hint
     assert not (project / paths.REPORTS).exists()
 

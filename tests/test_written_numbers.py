@@ -1,5 +1,6 @@
 """Numbers that are written as texts: DuckDB reads exactly the number, and nothing else is converted."""
 
+import re
 from decimal import Decimal
 
 import duckdb
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearance.data import disguises
+from clearance.data import disguises, written_numbers
 from clearance.data.disguises import Disguise
 
 CONNECTION = duckdb.connect()
@@ -75,6 +76,20 @@ def test_one_value_outside_the_grammar_is_named_and_nothing_is_converted(misfit:
     assert fitting is not None and fitting.sql is not None
     with pytest.raises(duckdb.Error, match="`x` holds a text that is not a number"):
         converted(fitting, [*texts, misfit])  # a later value never becomes null or another number
+
+
+@pytest.mark.parametrize("style", STYLES)
+@given(numbers=st.lists(NUMBERS, min_size=1, max_size=10), misfit=st.sampled_from(["x", "1,2.3,4", "5k", ""]))
+def test_a_text_that_does_not_fit_is_null_where_the_run_goes_on(
+    style: tuple[str, str, str, str], numbers: list[Decimal], misfit: str
+) -> None:
+    texts = [written(number, style, "-") for number in [*numbers, Decimal("1234567.25")]]
+    reading = written_numbers.read(texts)
+    assert reading is not None and reading.is_certain
+    select = f"SELECT {reading.grammar.sql_or_null('x')} FROM (SELECT unnest(?::VARCHAR[]) AS x)"  # noqa: S608
+    rows = CONNECTION.execute(select, [[*texts, misfit, None]]).fetchall()
+    assert [value for (value,) in rows] == [*map(float, numbers), 1234567.25, None, None]
+    assert not re.search("[0-9]", " ".join(reading.grammar.features))
 
 
 @given(text=st.text(alphabet="0123456789.,'-+()eEkKg% \u00a0€$%infa", min_size=1, max_size=8))

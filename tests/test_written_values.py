@@ -315,7 +315,12 @@ def test_a_compressed_file_is_read_whole_or_refused(kind: str, form: str) -> Non
     ("name", "content", "code"),
     [
         ("t.csv", gzip.compress(b"a,b\n1,2\n", mtime=0), "data.packed_file"),
-        ("t.csv", b"PK\x03\x04 rest", "data.packed_file"),
+        ("t.csv", b"PK\x03\x04 rest", "data.not_text"),
+        ("t.csv", b"PK\x05\x06\0\0", "data.not_text"),
+        ("t.csv", b"PK\xff\xfe\x01\x02rest\n", "data.not_text"),
+        ("t.csv", bytes.fromhex("d0cf11e0a1b11ae1") + bytes(9), "data.not_text"),
+        ("t.json", b"PAR1\x15\x04", "data.not_text"),
+        ("t.csv", "name,city\nZo\u00eb,K\u00f6ln\n".encode("cp1252"), "data.not_utf8"),
         ("t.csv", "a,b\n1,2\n".encode("utf-16-le"), "data.not_utf8"),
         ("t.json", '[{"a": 1}]'.encode("utf-16-be"), "data.not_utf8"),
         ("t.json", b'\xef\xbb\xbf[{"a": 1}]', "data.byte_order_mark"),
@@ -327,6 +332,11 @@ def test_foreign_bytes_are_named(name: str, content: str | bytes, code: str) -> 
     put(name, content)
     error = refusal(name)
     assert (error.code, name in str(error)) == (code, True)
+
+
+def test_columns_may_be_named_like_a_format_and_separated_by_a_control_character() -> None:
+    put("t.csv", "PK\x01name\n1\x01Zo\u00eb\n")
+    assert read("t.csv", delimiter="\x01") == {"PK": [1], "name": ["Zo\u00eb"]}
 
 
 def test_byte_order_marks_do_not_become_part_of_a_name() -> None:

@@ -141,6 +141,13 @@ PACKED_FILE = ErrorKind(
     "{path} is packed as {kind}, which its name does not say or which cannot be read here",
     "unpack it, or let its name end in .gz or .zst where it is gzip or zstd",
 )
+NOT_TEXT = ErrorKind(
+    "data.not_text",
+    SourceError,
+    "{path} is {kind}, not a table in text",
+    "save one sheet of a spreadsheet as CSV (UTF-8), unpack an archive, and correct a name whose ending does "
+    "not match its content",
+)
 BYTE_ORDER_MARK = ErrorKind(
     "data.byte_order_mark",
     SourceError,

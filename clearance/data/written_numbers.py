@@ -143,6 +143,15 @@ class Grammar:
         """Whether it has neither a unit nor separators."""
         return self.decimal == "." and self.thousands is None and not self.prefix + self.suffix
 
+    @property
+    def features(self) -> tuple[str, ...]:
+        """What it has beyond a plain number, in words: marks and units, and no digit of a value."""
+        return (
+            *(["decimal commas"] if self.decimal == "," else []),
+            *([f"`{self.thousands}` between thousands"] if self.thousands is not None else []),
+            *(f"the unit `{unit}`" for unit in (self.prefix, self.suffix) if unit),
+        )
+
     @cached_property
     def pattern(self) -> str:
         """The regular expression that a whole text of a number matches, for Python and for DuckDB."""
@@ -184,17 +193,25 @@ class Grammar:
         """DuckDB SQL for the column as numbers: null for a `missing` text, an error for one that does not
         fit."""
         quoted = quote(column)
-        number = quoted
-        for written, plain in self._replacements():
-            number = f"replace({number}, {literal(written)}, {literal(plain)})"
         listed = ", ".join(map(literal, missing))
         nulls = f"WHEN {quoted} IN ({listed}) THEN NULL " if missing else ""
         fault = f"`{column}` holds a text that is not a number like the others"
         return (
             f"CASE WHEN {quoted} IS NULL THEN NULL {nulls}"
-            f"WHEN regexp_full_match({quoted}, {_pattern_literal(self.pattern)}) "
-            f"THEN CAST({number} AS DOUBLE) ELSE error({literal(fault)}) END"
+            f"WHEN {self._fits_sql(quoted)} THEN {self._number_sql(quoted)} ELSE error({literal(fault)}) END"
         )
+
+    def sql_or_null(self, text: str) -> str:
+        """DuckDB SQL for the number that the SQL `text` is: null for one that does not fit."""
+        return f"CASE WHEN {self._fits_sql(text)} THEN {self._number_sql(text)} END"
+
+    def _fits_sql(self, text: str) -> str:
+        return f"regexp_full_match({text}, {_pattern_literal(self.pattern)})"
+
+    def _number_sql(self, text: str) -> str:
+        for written, plain in self._replacements():
+            text = f"replace({text}, {literal(written)}, {literal(plain)})"
+        return f"CAST({text} AS DOUBLE)"
 
     def _replacements(self) -> Iterator[tuple[str, str]]:
         """What to replace, in this order, so that a fitting text becomes a number that programs read."""

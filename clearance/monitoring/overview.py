@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from clearance import files, wording
 from clearance.documents.look_document import Look
 from clearance.ledger import Entry
-from clearance.monitoring import alerts, faults, looking
+from clearance.monitoring import alerts, faults, looking, report
 from clearance.monitoring import metrics as monitor_metrics
 from clearance.monitoring.alerts.alert import Alert, IntentKind, State
 from clearance.monitoring.alerts.store import Stored
@@ -114,6 +114,8 @@ def write(
     now = dt.datetime.now(dt.UTC)
     if page is not None:
         shown = show(subject, entries, now, result.looks if again else None)
+        if result.pending is not None:
+            shown = replace(shown, waiting=report.waiting(result.pending))
         files.write_text(page, monitoring_page.render(shown))
     if metrics is not None:
         monitor_metrics.write(metrics, watch(subject, entries, now))

@@ -22,7 +22,7 @@ def lines(result: MonitorRun, *, every_look: bool = False, every_finding: bool =
     """
     yield f"{wording.counted(result.counted, 'new decision')} of {result.model} counted"
     if result.pending is not None:
-        yield _waiting(result.pending)
+        yield waiting(result.pending)
     looks = look_summary.newest_first(result.looks)
     shown = looks if every_look or every_finding else looks[:MOST_LOOKS]
     if len(looks) > 1:
@@ -41,7 +41,8 @@ def lines(result: MonitorRun, *, every_look: bool = False, every_finding: bool =
     yield from result.consequences
 
 
-def _waiting(pending: Pending) -> str:
+def waiting(pending: Pending) -> str:
+    """How many decisions no look has seen yet, since when, and when they are due, as a sentence."""
     since, due = (f"{moment:%Y-%m-%d %H:%MZ}" for moment in (pending.since, pending.due))
     return f"{wording.counted(pending.decisions, 'decision')} since {since} wait to be judged, from {due} on"
 

@@ -124,9 +124,8 @@ def _header(path: Path, delimiter: str) -> tuple[str, ...]:
 def _check_header(path: Path, header: Sequence[str], delimiter: str) -> None:
     if not header:
         raise faults.NO_HEADER(path=path)
-    others = [mark for mark in _DELIMITERS if mark != delimiter and mark in header[0]]
-    if len(header) == 1 and others:
-        likely = _yaml(max(others, key=header[0].count))
+    if len(header) == 1 and any(mark in header[0] for mark in _DELIMITERS if mark != delimiter):
+        likely = _yaml(likely_delimiter(header[0]))
         raise faults.SINGLE_COLUMN(
             path=path, column=header[0], delimiter=repr(delimiter), setting=_SETTING, likely=likely
         )
@@ -137,6 +136,11 @@ def _check_header(path: Path, header: Sequence[str], delimiter: str) -> None:
     if all(re.fullmatch(r"[-+]?[0-9.]+", name) for name in header):
         raise faults.HEADER_OF_NUMBERS(path=path)
     duckdb_engine.refuse_duplicate_names(header, str(path))
+
+
+def likely_delimiter(header: str) -> str:
+    """The mark that most likely separates the columns of a header that was read as a single one."""
+    return max(_DELIMITERS, key=header.count)
 
 
 def _yaml(mark: str) -> str:

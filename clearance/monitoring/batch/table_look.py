@@ -6,7 +6,7 @@ left to the monitor of a version.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -86,10 +86,13 @@ def compare(reference: Table, current: Table, terms: Terms) -> TableLook:
     )
     kinds = {name: column.kind for name, column in compared.items()}
     samples = tables.samples(reference, {name: column.reference for name, column in compared.items()}, kinds)
+    unreadable: Mapping[str, str] = {}
     if terms.columns is None:
         named = {name for rule in terms.rules if not isinstance(rule.of, str) for name in rule.of}
         others = {name: column for name, column in compared.items() if name not in named}
-        reasons |= unjudged(reference, others, samples)
+        unreadable = _unreadable(reference, current, others, samples)
+        readable = {name: column for name, column in others.items() if name not in unreadable}
+        reasons |= unreadable | unjudged(reference, readable, samples)
     judged = {name: column for name, column in compared.items() if name not in reasons}
     counted = _count(reference, current, judged, samples)
     empty = {name: "no value in either table" for name in judged if _is_empty(counted[name])}
@@ -104,8 +107,11 @@ def compare(reference: Table, current: Table, terms: Terms) -> TableLook:
         ],
         terms.level,
     )
+    unchosen = terms.columns is None and any(rule.of == "features" for rule in terms.rules)
     findings = (
-        _columns_finding(names, missing, current),
+        _columns_finding(
+            names, missing, current, _reservation(names, counted, unreadable) if unchosen else None
+        ),
         *(_with_change(finding, counted) for finding in judged_findings),
     )
     return TableLook(
@@ -142,6 +148,35 @@ def unjudged(
         elif _is_identifier(samples[name]):
             reasons[name] = "an identifier: most rows have a value of their own"
     return reasons
+
+
+def _unreadable(
+    reference: Table, current: Table, compared: Mapping[str, Column], samples: Mapping[str, Sample]
+) -> dict[str, str]:
+    """Why a column that is likely a number in a table cannot be read as one; as text it would say little."""
+    reasons = {}
+    for name, column in compared.items():
+        obstacle = _obstacle(column, reference, current)
+        families = {reference.family(name), current.family(name)}
+        if obstacle and samples[name].different > _FEW_VALUES:
+            reasons[name] = f"numbers that cannot be read: {obstacle}"
+        elif column.kind == "category" and families == {"text", "number"} and _is_identifier(samples[name]):
+            reasons[name] = "numbers in one table, and texts that are none in the other"
+    return reasons
+
+
+def _obstacle(column: Column, reference: Table, current: Table) -> str | None:
+    """Why a column is compared as text although most values of a table are numbers; None: it is not."""
+    for table in (reference, current):
+        reading = table.readings.get(column.name)
+        if column.kind == "category" and reading is not None:
+            where = "the reference" if table is reference else "the current table"
+            if reading.others:
+                return f"{wording.counted(len(reading.others), 'value')} in {where} are written otherwise"
+            if reading.doubt is not None:
+                return f"in {where} {reading.doubt}"
+            return f"they are text in {where}, and the other table has no numbers"
+    return None
 
 
 def _is_identifier(sample: Sample) -> bool:
@@ -266,24 +301,49 @@ def _unit(reference: Sample, current: Sample) -> Effect | None:
     )
 
 
-def _columns_finding(names: Sequence[str], missing: Sequence[str], current: Table) -> LiveFinding:
-    """Whether the current table has every column: nothing that chance could change."""
+def _columns_finding(
+    names: Sequence[str], missing: Sequence[str], current: Table, reservation: str | None
+) -> LiveFinding:
+    """Whether the current table has every column: nothing that chance could change.
+
+    Not evaluated where there is a `reservation`: why a pass of the others would say little.
+    """
     lacks = f"{current.path} has no column {wording.join_names(f'`{name}`' for name in missing)}"
     alike = {_folded(name): name for name in current.types}
     if hints := [f"`{alike[_folded(name)]}` is there" for name in missing if _folded(name) in alike]:
         lacks += f" ({wording.join_names(hints)}: names differ in case or spaces)"
+    outcome, reason = Outcome.PASS, f"all {wording.counted(len(names), 'column')} are there"
+    if missing:
+        outcome, reason = Outcome.FAIL, lacks
+    elif reservation is not None:
+        outcome, reason = Outcome.NOT_EVALUATED, reservation
     return LiveFinding(
         rule=COLUMNS_RULE,
         metric="data.schema_violations",
         subject=None,
-        outcome=Outcome.FAIL if missing else Outcome.PASS,
+        outcome=outcome,
         severity="serious",
         on_fail="alert",
         at_most=0.0,
         value=float(len(missing)),
         rows=current.rows,
-        reason=lacks if missing else f"all {wording.counted(len(names), 'column')} are there",
+        reason=reason,
     )
+
+
+def _reservation(names: Sequence[str], judged: Collection[str], unreadable: Mapping[str, str]) -> str | None:
+    """Why a pass of the `judged` columns is not one of the table, where nobody chose them."""
+    if unreadable:
+        return (
+            f"the numbers of {wording.join_names(unreadable)} cannot be read: write plain numbers, or name "
+            "the columns to judge with `--columns`"
+        )
+    if 2 * len(judged) < len(names):
+        return (
+            f"only {len(judged)} of the {wording.counted(len(names), 'column')} could be judged: name those "
+            "that matter with `--columns`"
+        )
+    return None
 
 
 def _folded(name: str) -> str:
@@ -305,30 +365,77 @@ def _beyond(terms: Terms) -> Iterator[str]:
 
 def _notes(
     reference: Table, current: Table, judged: Mapping[str, Column], counted: Mapping[str, CountedColumn]
-) -> tuple[str, ...]:
-    notes = []
+) -> Iterator[str]:
+    """How the tables are read, where that is not plain, and what is new in the current one."""
+    yield from _delimiters(reference, current)
     if new := [name for name in current.types if name not in reference.types]:
-        notes.append(f"new in the current table, so not judged: {wording.join_names(new)}")
-    notes += [
-        f"{name} is {reference.family(name)} in the reference and {current.family(name)} in the current "
-        f"table; {_read_as(column, counted.get(name))}"
-        for name, column in judged.items()
-        if reference.family(name) != current.family(name)
-    ]
-    return tuple(notes)
+        yield f"new in the current table, so not judged: {wording.join_names(new)}"
+    filled = {name: column for name, column in judged.items() if name in counted}
+    yield from _numbers_in_texts(reference, current, filled, counted)
+    for name, column in filled.items():
+        families = (reference.family(name), current.family(name))
+        if not _has_values(counted[name].reference.counts) or not _has_values(counted[name].current):
+            continue  # a column of a CSV without a value is text because of that alone
+        if obstacle := _obstacle(column, reference, current):
+            yield f"{name} is compared as text, each number as a category of its own: {obstacle}"
+        elif families[0] != families[1] and not _texts_as_numbers(column):
+            kind = "numbers" if column.kind == "number" else "categories"
+            yield (
+                f"{name} is {families[0]} in the reference and {families[1]} in the current table; both are "
+                f"read as {kind}"
+            )
 
 
-def _read_as(column: Column, counted: CountedColumn | None) -> str:
-    """How the values of a column are read that the two tables write in another way."""
-    if column.kind == "category":
-        return "both are read as categories"
-    if counted is None or not (unreadable := int(counted.current[distribution.OTHER])):
-        return "both are read as numbers"
-    values = int(counted.current.sum() - counted.current[distribution.MISSING])
-    return (
-        f"{wording.count(unreadable)} of its {wording.counted(values, 'value')} there cannot be read as a "
-        "number (decimal commas, units or words?) and count as other values"
-    )
+def _delimiters(reference: Table, current: Table) -> Iterator[str]:
+    paths: dict[str, list[str]] = {}
+    for table in (reference, current):
+        if table.found_delimiter is not None:
+            paths.setdefault(table.found_delimiter, []).append(table.path)
+    for delimiter, found in paths.items():
+        mark = "a tab" if delimiter == "\t" else f"`{delimiter}`"
+        yield f"the columns of {wording.join_names(dict.fromkeys(found))} are separated by {mark}"
+
+
+def _texts_as_numbers(column: Column) -> bool:
+    return column.reference.grammar is not None or column.current.grammar is not None
+
+
+def _has_values(counts: Counts) -> bool:
+    return bool(counts[: distribution.MISSING].any())
+
+
+def _numbers_in_texts(
+    reference: Table, current: Table, judged: Mapping[str, Column], counted: Mapping[str, CountedColumn]
+) -> Iterator[str]:
+    """Which columns of texts are read as numbers and how they are written, and what is not one of them."""
+    names: dict[tuple[str, str], list[str]] = {}
+    unreadable = []
+    for name, column in judged.items():
+        places: dict[str, str] = {}
+        for table, where, values, counts in (
+            (reference, "the reference", column.reference, counted[name].reference.counts),
+            (current, "the current table", column.current, counted[name].current),
+        ):
+            if values.grammar is None or not _has_values(counts):
+                continue
+            others, given = int(counts[distribution.OTHER]), int(counts[: distribution.MISSING].sum())
+            if others < given:
+                features = " and ".join(values.grammar.features)
+                places[features] = "both tables" if features in places else where
+            if others:
+                reading = table.readings.get(name)
+                doubt = f": {reading.doubt}" if reading is not None and reading.doubt else ""
+                unreadable.append(
+                    f"{wording.count(others)} of the {wording.counted(given, 'value')} of {name} in {where} "
+                    f"cannot be read as a number and count as other values{doubt}"
+                )
+        for features, where in places.items():
+            names.setdefault((where, features), []).append(name)
+    for (where, features), columns in names.items():
+        are = "is" if len(columns) == 1 else "are"
+        written = f" with {features}" if features else ""
+        yield f"{wording.join_names(columns)} {are} text in {where}, read as numbers{written}"
+    yield from unreadable
 
 
 def _crowded(counted: Mapping[str, CountedColumn]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -22,7 +22,9 @@ import pyarrow.compute as pc
 
 from clearance import params
 from clearance.data import faults as data_faults
-from clearance.data.sources import bindings, duckdb_engine, source_faults
+from clearance.data import written_numbers
+from clearance.data.sources import bindings, duckdb_engine, source_faults, source_files
+from clearance.data.written_numbers import Grammar, Reading
 from clearance.documents.baseline_document import FeatureBins
 from clearance.errors import ClearanceError
 from clearance.monitoring.counting import bins
@@ -37,10 +39,17 @@ SAMPLE_ROWS = 100_000
 SAMPLE_VALUES = 6_000_000
 """Of a reference with more rows, or more values, a sample of so many chooses the cells. Counts are exact."""
 
+READING_ROWS = 10_000
+"""So many evenly spread rows tell how the numbers of a column of texts are written; all are then read."""
+
+_GLANCE_ROWS = 2_048
 _SAVE_AGAIN = "correct the file, or save it again as CSV (UTF-8, `.csv`) or Parquet (`.parquet`)"
 
 _OF_DELIMITER = {
-    data_faults.SINGLE_COLUMN.code: (data_faults.SINGLE_COLUMN, "give `--delimiter {likely}`"),
+    data_faults.SINGLE_COLUMN.code: (
+        data_faults.SINGLE_COLUMN,
+        "leave `--delimiter` out, and separate the columns of all files of one table by the same mark",
+    ),
     data_faults.BAD_DELIMITER.code: (data_faults.BAD_DELIMITER, "give one character, such as `;`"),
 }
 
@@ -65,12 +74,18 @@ _FAMILIES: Mapping[str, Family] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """An opened table: the number of its rows, and the DuckDB type of each column in the table's order."""
+    """An opened table: the number of its rows, and the DuckDB type of each column in the table's order.
+
+    `readings` say how columns of texts are read as numbers, where most of their values are some.
+    `found_delimiter` is what separates the columns of a CSV where the header alone told it.
+    """
 
     connection: duckdb.DuckDBPyConnection
     path: str
     rows: int
     types: Mapping[str, str]
+    readings: Mapping[str, Reading] = field(default_factory=dict)
+    found_delimiter: str | None = None
 
     def family(self, column: str) -> Family:
         """What the values of one of its columns are."""
@@ -82,11 +97,13 @@ class Values:
     """SQL for the values of a column of one table, in the form that both tables share.
 
     `value` is a number (DOUBLE) or a category (VARCHAR), null or NaN where it is missing; `other` is true
-    where a value is there and is not a number, None where that cannot be.
+    where a value is there and is not a number, None where that cannot be. `grammar` is how texts are read as
+    numbers, None where they are not.
     """
 
     value: str
     other: str | None = None
+    grammar: Grammar | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,20 +134,58 @@ class Sample:
 def opened(path: str, delimiter: str | None = None) -> Iterator[Table]:
     """A file, or a folder of files, of CSV, Parquet or JSON as a table.
 
-    Raises SourceError or DataError that names the file at fault, ConfigurationError on a wrong delimiter.
+    Without a delimiter it is a comma, in a .tsv a tab, or what a header shows that has no comma. Raises
+    SourceError or DataError that names the file at fault, ConfigurationError on a wrong delimiter.
     """
     if any(mark in path for mark in "*?["):
         raise data_faults.WILDCARD_IN_FILE_NAME(path=path)
-    source = params.Source(kind="file", path=path, delimiter=delimiter)
     with (
         tempfile.TemporaryDirectory(prefix="clearance-table-") as home,
         duckdb_engine.session(Path(home)) as connection,
     ):
         with _own_hints(path), source_faults.translated_errors():
-            bindings.bind(connection, source)
+            found = _bind(connection, path, delimiter)
             types = {str(row[0]): str(row[1]) for row in connection.execute("DESCRIBE source").fetchall()}
             rows = int(connection.execute("SELECT count(*) FROM source").fetchall()[0][0])
-        yield Table(connection=connection, path=path, rows=rows, types=types)
+        table = Table(connection=connection, path=path, rows=rows, types=types, found_delimiter=found)
+        yield replace(table, readings=_readings(table))
+
+
+def _bind(connection: duckdb.DuckDBPyConnection, path: str, delimiter: str | None) -> str | None:
+    """Bind the table; the delimiter that its header showed, None where that was not needed."""
+    try:
+        bindings.bind(connection, params.Source(kind="file", path=path, delimiter=delimiter))
+    except ClearanceError as error:
+        if error.code != data_faults.SINGLE_COLUMN.code or delimiter is not None:
+            raise
+        likely = source_files.likely_delimiter(str(error.values["column"]))
+        bindings.bind(connection, params.Source(kind="file", path=path, delimiter=likely))
+        return likely
+    return None
+
+
+def _readings(table: Table) -> dict[str, Reading]:
+    """How those columns of texts are read of which most values are numbers, but not mere digits.
+
+    Digits alone are codes, as in a Parquet file that has them as text. A few rows tell which columns may be
+    some, and evenly spread ones how they are written.
+    """
+    names = [name for name in table.types if table.family(name) == "text"]
+    values = {name: Values(value=_text(name)) for name in names}
+    few = _rows(table, values, f"LIMIT {_GLANCE_ROWS}")
+    likely = {
+        name: values[name]
+        for name in names
+        if few.column(name).null_count == len(few) or _reading(few.column(name))
+    }
+    spread = rows(table, likely, READING_ROWS)
+    readings = {name: _reading(spread.column(name)) for name in likely}
+    return {name: reading for name, reading in readings.items() if reading is not None}
+
+
+def _reading(values: pa.ChunkedArray) -> Reading | None:
+    texts = [text for text in values.unique().to_pylist() if text is not None]
+    return None if all(map(str.isdigit, texts)) else written_numbers.read(texts)
 
 
 @contextlib.contextmanager
@@ -151,18 +206,39 @@ def _own_hints(path: str) -> Iterator[None]:
 def columns(reference: Table, current: Table, names: Sequence[str]) -> dict[str, Column]:
     """How each of these columns is compared; none of them is nested.
 
-    It counts as numbers where the reference has numbers or times, or texts that are all numbers beside
-    numbers in the current table; else as categories. Times are days since 1970.
+    It counts as numbers where the reference has numbers or times, or texts that are all numbers and either
+    no mere codes or beside numbers in the current table; else as categories. Times are days since 1970.
     """
     codes = [name for name in names if (reference.family(name), current.family(name)) == ("text", "number")]
     numeric = _all_numbers(reference, codes)
     result = {}
     for name in names:
         families = (reference.family(name), current.family(name))
-        kind: Kind = "number" if families[0] in ("number", "time") or numeric.get(name) else "category"
-        mine, theirs = (_values(name, kind, own, families) for own in families)
+        grammars = _grammars(name, reference, current)
+        is_number = families[0] in ("number", "time") or numeric.get(name) or grammars[0] is not None
+        kind: Kind = "number" if is_number else "category"
+        mine, theirs = (
+            _values(name, kind, own, families, grammar)
+            for own, grammar in zip(families, grammars, strict=True)
+        )
         result[name] = Column(name=name, kind=kind, reference=mine, current=theirs)
     return result
+
+
+def _grammars(name: str, reference: Table, current: Table) -> tuple[Grammar | None, Grammar | None]:
+    """How the texts of a column are read as numbers in each table, None where they are not.
+
+    A table that leaves open how its numbers are meant is read as the other one is.
+    """
+    before, now = reference.readings.get(name), current.readings.get(name)
+    clear = now.grammar if now is not None and now.doubt is None else None
+    if reference.family(name) != "text":
+        return None, clear
+    if current.family(name) not in ("text", "number") or before is None or before.others:
+        return None, None
+    if before.doubt is None:
+        return before.grammar, clear or before.grammar
+    return (clear, clear) if now is not None and now.is_certain else (None, None)
 
 
 def _family(kind: str) -> Family:
@@ -186,7 +262,9 @@ def _all_numbers(table: Table, names: Sequence[str]) -> dict[str, bool]:
     return dict(zip(names, answers, strict=True))
 
 
-def _values(name: str, kind: Kind, own: Family, families: tuple[Family, Family]) -> Values:
+def _values(
+    name: str, kind: Kind, own: Family, families: tuple[Family, Family], grammar: Grammar | None
+) -> Values:
     quoted = duckdb_engine.name(name)
     if kind == "category":
         return Values(value=_as_category(quoted, own, words="boolean" in families))
@@ -197,9 +275,24 @@ def _values(name: str, kind: Kind, own: Family, families: tuple[Family, Family])
         return Values(value=f"CAST(CAST({quoted} AS TINYINT) AS DOUBLE)")
     if own == "time" and is_time:
         return Values(value=f"epoch({quoted}) / 86400")
-    text = f"nullif(CAST({quoted} AS VARCHAR), '')"
-    number = f"epoch(TRY_CAST({text} AS TIMESTAMP)) / 86400" if is_time else f"TRY_CAST({text} AS DOUBLE)"
-    return Values(value=number, other=f"({text} IS NOT NULL AND {number} IS NULL)")
+    text = _text(name)
+    if is_time:
+        number = f"epoch(TRY_CAST({text} AS TIMESTAMP)) / 86400"
+        return Values(value=number, other=f"({text} IS NOT NULL AND {number} IS NULL)")
+    words = ", ".join(map(duckdb_engine.literal, sorted(written_numbers.MISSING)))
+    is_given = f"lower(trim({text})) NOT IN ({words})"
+    grammar = grammar or Grammar()
+    number = f"TRY_CAST({text} AS DOUBLE)" if grammar == Grammar() else grammar.sql_or_null(text)
+    return Values(
+        value=f"CASE WHEN {is_given} THEN {number} END",
+        other=f"coalesce({is_given} AND {number} IS NULL, false)",
+        grammar=grammar,
+    )
+
+
+def _text(name: str) -> str:
+    """SQL for the text of a value; an empty one is missing."""
+    return f"nullif(CAST({duckdb_engine.name(name)} AS VARCHAR), '')"
 
 
 def _as_category(quoted: str, own: Family, *, words: bool) -> str:
@@ -238,12 +331,18 @@ def rows(table: Table, values: Mapping[str, Values], most: int) -> pa.Table:
     """
     if not values:
         return pa.table({})
-    chosen = ", ".join(f"{value.value} AS v{at}" for at, value in enumerate(values.values()))
     source, condition = "source", ""
     if most < table.rows:
         source = "(FROM source SELECT *, row_number() OVER () AS clearance_row)"
         bound = most * _TURN // table.rows
         condition = f"WHERE (clearance_row % {_TURN}) * {_SPREAD} % {_TURN} < {bound}"
+    return _rows(table, values, condition, source)
+
+
+def _rows(table: Table, values: Mapping[str, Values], condition: str, source: str = "source") -> pa.Table:
+    if not values:
+        return pa.table({})
+    chosen = ", ".join(f"{value.value} AS v{at}" for at, value in enumerate(values.values()))
     with _own_hints(table.path), source_faults.translated_errors():
         answer = table.connection.sql(f"FROM {source} SELECT {chosen} {condition}").to_arrow_table()
     return answer.rename_columns(list(values))

@@ -92,7 +92,8 @@ class Monitored:
     """Everything that the page is made from.
 
     `looks` are of one version; of two at one window, the later one counts. `restrictions` are sentences that
-    say how a rule or a person restricts its decisions now.
+    say how a rule or a person restricts its decisions now. `waiting` says which decisions no look has seen
+    yet, None where there are none.
     """
 
     model: str
@@ -102,6 +103,7 @@ class Monitored:
     alerts: Sequence[AlertLine] = ()
     incidents: Sequence[IncidentLine] = ()
     restrictions: Sequence[str] = ()
+    waiting: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,6 +180,7 @@ def render(monitored: Monitored) -> str:
             },
             counts={standing: len(group) for standing, group in groups.items()},
             failures=_failures(all_trends),
+            is_decided=_is_decided(all_trends),
             longest=LONGEST,
             metric=_metric_text,
             newest=trends.newest(looks),
@@ -226,7 +229,7 @@ def _outcome(newest: Iterable[Look], all_trends: Iterable[Trend]) -> Outcome:
 def _sentence(newest: Mapping[Any, Look], all_trends: Sequence[Trend], rules: int) -> str:
     """What holds now, of all `rules` of the policy: also of those that no look has judged yet."""
     if not newest:
-        return "Nothing has been looked at, so nothing is known: run `clearance monitor`."
+        return "Nothing has been judged yet, so nothing is known: no window with decisions is over."
     failing = {trend.rule for trend in all_trends if trend.standing is Standing.FAILING}
     judged = len({trend.rule for trend in all_trends})
     waiting = f" {wording.counted(rules - judged, 'rule')} not judged yet." if judged < rules else ""
@@ -234,6 +237,8 @@ def _sentence(newest: Mapping[Any, Look], all_trends: Sequence[Trend], rules: in
         names = wording.join_names(sorted(f"`{name}`" for name in failing))
         fail = "fails" if len(failing) == 1 else "fail"
         return f"{len(failing)} of {wording.counted(rules, 'rule')} {fail}: {names}.{waiting}"
+    if not _is_decided(all_trends):
+        return f"The newest looks could not decide a single rule, so nothing is known.{waiting}"
     undecided = sum(trend.standing is Standing.UNDECIDED for trend in all_trends)
     if undecided:
         return (
@@ -241,6 +246,16 @@ def _sentence(newest: Mapping[Any, Look], all_trends: Sequence[Trend], rules: in
             f"{waiting}"
         )
     return f"{wording.counted(judged, 'rule')} passed in the newest look of every period.{waiting}"
+
+
+def _is_decided(all_trends: Iterable[Trend]) -> bool:
+    """Whether some newest finding, which still holds, is a pass or a fail."""
+    return any(
+        finding.outcome in {Outcome.PASS, Outcome.FAIL}
+        for trend in all_trends
+        for period, finding in trend.last.items()
+        if period not in trend.stale
+    )
 
 
 def _failures(all_trends: Sequence[Trend]) -> list[Failure]:

@@ -33,8 +33,8 @@ def text(look: TableLook) -> str:
 def _lines(look: TableLook) -> Iterator[str]:
     reference, current = look.reference, look.current
     yield (
-        f"{_WORDS[look.outcome]}: {current.path} ({wording.counted(current.rows, 'row')}) against "
-        f"{reference.path} ({wording.counted(reference.rows, 'row')})"
+        f"{_WORDS[look.outcome]}{_judged(look)}: {current.path} ({wording.counted(current.rows, 'row')}) "
+        f"against {reference.path} ({wording.counted(reference.rows, 'row')})"
     )
     loud = sorted((finding for finding in look.findings if finding.outcome is not Outcome.PASS), key=_badness)
     fails = sum(finding.outcome is Outcome.FAIL for finding in loud)
@@ -50,6 +50,15 @@ def _lines(look: TableLook) -> Iterator[str]:
     for note in look.notes:
         yield f"  note: {note}"
     yield from _errors(look)
+
+
+def _judged(look: TableLook) -> str:
+    """Of how many columns nothing but a pass is said, and how many were not judged; empty for no pass."""
+    if look.outcome is not Outcome.PASS:
+        return ""
+    judged = {finding.subject for finding in look.findings} - {None}
+    left_out = f", {wording.count(len(look.not_judged))} not judged" if look.not_judged else ""
+    return f" in {wording.counted(len(judged), 'column')}{left_out}"
 
 
 def _words(outcome: Outcome) -> str:
