@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from clearance.documents.measurement import Outcome
 from clearance.documents.verdict_document import VerdictDocument
 from clearance.policy import judgement, schema
-from clearance.promotion import next_step
+from clearance.promotion import next_step, version_record
 from clearance.promotion.next_step import Ending, JudgedCase, PromotionState, Status, Step
 from clearance.registry.version import Version
 from clearance.trust.approval_state import ApprovalState
@@ -90,6 +90,16 @@ def test_the_verdict_is_said_before_what_else_stands_in_the_way() -> None:
     assert reason.index("The gap is 0.2") < reason.index("Its card has a gap.")
     overridden = ending(Status.NOT_PROMOTED, next_step.obstacle(refused, AGREED))
     assert overridden == "Its card has a gap."
+
+
+def test_an_equal_reason_of_two_people_is_said_once() -> None:
+    decisions = [
+        SimpleNamespace(person=SimpleNamespace(identity=name), decision=SimpleNamespace(reason=f" {reason} "))
+        for name, reason in (("rita", "pilot"), ("vera", "pilot"), ("zoe", "haste"))
+    ]
+    state = SimpleNamespace(until=dt.datetime(2026, 12, 10), counted=decisions)
+    text = version_record.describe_override(cast(Any, state))
+    assert text == "BY OVERRIDE of rita and vera and zoe until 2026-12-10: pilot; haste"
 
 
 def ending(status: Status, obstacle: Ending | None) -> str:
