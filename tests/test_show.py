@@ -120,7 +120,7 @@ def test_evidence_that_is_lost_or_changed_makes_no_page(place: Place) -> None:
 
 @pytest.mark.parametrize(
     ("words", "error"),
-    [(("show",), "documentation.no_version_yet"), (("show", "9"), "documentation.not_proposed_then")],
+    [(("show",), "documentation.no_version_yet"), (("show", "9"), "documentation.no_version_yet")],
     ids=["no candidate", "no such version"],
 )
 def test_a_version_that_is_not_there_is_one_message(place: Place, words: tuple[str, ...], error: str) -> None:

@@ -116,10 +116,10 @@ def test_what_came_later_is_not_told(place: Place) -> None:
 @pytest.mark.parametrize(
     ("words", "code"),
     [
-        (("technical-file", "7"), "documentation.not_proposed_then"),
+        (("technical-file", "7"), "documentation.no_such_version"),
         (("technical-file", "--at", "2020-01-01"), "documentation.no_version_yet"),
         (("compliance", "1", "--at", "2020-01-01"), "documentation.not_proposed_then"),
-        (("diff", "1", "9"), "documentation.not_proposed_then"),
+        (("diff", "1", "9"), "documentation.no_such_version"),
         (("diff", "1"), "documentation.no_champion"),
     ],
 )

@@ -20,7 +20,7 @@ NOT_YAML = ErrorKind(
     "params.not_yaml",
     ConfigurationError,
     "{path} is not readable YAML: {reason}",
-    "correct {path} there; an editor that shows invisible characters helps",
+    "correct that line of {path}",
 )
 NOT_UTF8 = ErrorKind(
     "params.not_utf8",
