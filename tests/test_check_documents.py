@@ -6,11 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from dvc.repo import Repo
 
 from assurance import documents as study
-from clearance import paths
-from clearance.documentation import checking
+from clearance import files, paths
+from clearance.documentation import checking, recorded_copies
 from clearance.documentation.checking import DocumentCheck
+from clearance.documentation.recorded_copies import Copies
+from clearance.versioning import digests, git
 from tests.support import carded, nightly
 
 STEP = 1 if nightly.NIGHTLY else 11
@@ -57,9 +60,9 @@ LIES: dict[str, tuple[Path, str, str, str]] = {
     "the report": (paths.REPORT_PAGE, "Pass", "Great", "reports/report.html"),
     "the impact table": (paths.IMPACT_TABLE, "Elf", "Orc", "reports/impact.csv"),
     "a finding of the verdict": (paths.VERDICT, "the", "thy", "reports/verdict.json"),
-    "evidence": (paths.FAIRNESS, "0.02", "0.01", "reports/card.json"),
-    "what a person wrote": (paths.CARD_TEXT, "alone", "and more", "reports/card.json"),
-    "the reasons": (paths.REASONS, "17", "18", "reports/card.json"),
+    "evidence": (paths.FAIRNESS, "0.02", "0.01", "reports/fairness.json"),
+    "what a person wrote": (paths.CARD_TEXT, "alone", "and more", "card.yaml"),
+    "the reasons": (paths.REASONS, "17", "18", "reports/reasons.json"),
 }
 
 
@@ -67,7 +70,12 @@ LIES: dict[str, tuple[Path, str, str, str]] = {
 def test_a_lie_in_one_file_is_named(root: Path, lie: str) -> None:
     file, before, after, document = LIES[lie]
     replace(root / file, before, after)
-    assert document in {finding.document for finding in checked(root).findings}
+    assert named(checked(root)) == {document}
+
+
+def named(result: DocumentCheck) -> set[str]:
+    """The files that are wrong by the check."""
+    return {finding.document for finding in result.findings} | {change.path for change in result.artefacts}
 
 
 GONE: list[Path] = [
@@ -79,14 +87,102 @@ GONE: list[Path] = [
 @pytest.mark.parametrize("file", GONE, ids=str)
 def test_a_file_that_is_gone_is_named(root: Path, file: Path) -> None:
     (root / file).unlink()
-    named = {(finding.document, finding.problem.artefact) for finding in checked(root).findings}
-    assert any(file.as_posix() in pair for pair in named)
+    result = checked(root)
+    assert list(result.missing) == [file.as_posix()]
+    assert named(result) == set()
+    assert not result.holds
 
 
 def test_a_changed_number_is_named_with_pointer_and_both_values(root: Path) -> None:
     replace(root / paths.REASONS, "17", "18")
-    problems = [finding.problem for finding in checked(root).findings]
-    assert ("/denials", "17", "18") in {(p.pointer, p.stated, p.actual) for p in problems}
+    (change,) = checked(root).artefacts
+    assert change.path == "reports/reasons.json"
+    assert [(p.pointer, p.stated, p.actual) for p in change.changes] == [("/denials", "17", "18")]
+    assert change.resting
+
+
+def copies_of(true: Path) -> Copies:
+    """What a cache would bring back: the files of the true project."""
+    return lambda recorded: {path: (true / path).read_bytes() for path in recorded}
+
+
+def test_with_copies_each_file_is_named_once_by_its_own_change(true: Path, root: Path) -> None:
+    replace(root / paths.FAIRNESS, "0.02", "0.01")
+    replace(root / paths.CARD_FORMATS / "card.md", "0.812", "0.912")
+    replace(root / paths.REPORT_PAGE, "Pass", "Great")
+    result = checking.check_folder(root, carded.settings(root), copies_of(true))
+    assert {change.path for change in result.artefacts} == {"reports/fairness.json"}
+    assert all(p.stated.startswith("0.02") for change in result.artefacts for p in change.changes)
+    assert [finding.document for finding in result.findings] == [
+        "reports/card/card.md",
+        "reports/report.html",
+    ]
+    assert result.unchecked == ()
+
+
+def test_without_copies_what_cannot_be_derived_again_is_said(root: Path) -> None:
+    replace(root / paths.FAIRNESS, "0.02", "0.01")
+    replace(root / paths.CARD_FORMATS / "card.md", "0.812", "0.912")
+    result = checked(root)
+    assert named(result) == {"reports/fairness.json", "reports/card/card.md"}
+    assert {"reports/verdict.json", "reports/report.html", "reports/impact.csv"} <= set(result.unchecked)
+
+
+@pytest.mark.parametrize("file", [paths.FAIRNESS, paths.VERDICT, paths.MODEL, paths.CARD_TEXT], ids=str)
+def test_a_missing_artefact_is_one_line(true: Path, root: Path, file: Path) -> None:
+    (root / file).unlink()
+    result = checking.check_folder(root, carded.settings(root), copies_of(true))
+    assert [line.split(" is missing")[0] for line in checking.lines(result)] == [file.as_posix()]
+
+
+def test_a_verdict_that_was_changed_is_named_and_accuses_no_artefact(true: Path, root: Path) -> None:
+    recorded = json.loads((root / paths.VERDICT).read_text())["evidence"]["reports/split.json"]
+    replace(root / paths.VERDICT, recorded, "0" * 64)
+    result = checking.check_folder(root, carded.settings(root), copies_of(true))
+    assert named(result) == {"reports/verdict.json"}
+
+
+def test_without_a_run_there_is_nothing_to_check(root: Path) -> None:
+    shutil.rmtree(root / paths.REPORTS)
+    result = checking.check_project(root)
+    assert result.documents == () and not result.holds
+    (line,) = checking.lines(result)
+    assert "clearance run" in line
+
+
+def test_a_copy_counts_only_with_the_recorded_digest(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = {"a.json": b"right", "b.json": b"wrong", "c.json": None}
+    monkeypatch.setattr(git, "files_at_head", lambda *_: ("commit", held))
+    recorded = dict.fromkeys(held, files.sha256_text("right"))
+    assert recorded_copies.of_project(root)(recorded) == {"a.json": b"right"}
+
+
+def test_a_copy_comes_from_the_cache(root: Path) -> None:
+    content = b'{"value": 1}'
+    name = digests.bytes_md5(content)
+    Repo.init(str(root), no_scm=True)
+    kept = root / ".dvc/cache/files/md5" / name[:2] / name[2:]
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(content)
+    stage = {"cmd": "python -m tasks.a", "outs": [{"path": "reports/a.json", "md5": name}]}
+    (root / paths.DVC_LOCK).write_text(json.dumps({"schema": "2.0", "stages": {"a": stage}}))
+    recorded = {"reports/a.json": files.sha256_text(content.decode()), "reports/b.json": "0" * 64}
+    assert recorded_copies.of_project(root)(recorded) == {"reports/a.json": content}
+
+
+def test_the_wording_of_a_signed_version_is_shown_with_its_places(root: Path) -> None:
+    replace(root / paths.CARD_FORMATS / "card.md", "Model card", "Card")
+    signed = checking._signed(checked(root))
+    assert signed.holds and signed.findings == ()
+    shown = list(checking.lines(signed))
+    assert any("reports/card/card.md" in line for line in shown)
+    assert any(line.startswith("  line 1:") for line in shown)
+
+
+def test_a_long_line_is_shown_around_its_change(root: Path) -> None:
+    page = root / paths.REPORT_PAGE
+    page.write_text(page.read_text().replace("<body", f"<!-- {'x' * 5_000} --><body", 1))
+    assert max(map(len, checking.lines(checked(root)))) < 300
 
 
 def test_the_first_differing_line_of_a_page_is_named(root: Path) -> None:

@@ -10,7 +10,9 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,7 +22,16 @@ from cyclonedx.validation.json import JsonStrictValidator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tools import compose_rules, deploy_check, image, manifests, sbom
+from clearance.documents.comparison_document import (
+    ComparedRows,
+    ComparedVersion,
+    ComparisonDocument,
+    ComparisonFinding,
+)
+from clearance.documents.measurement import Outcome
+from clearance.documents.release_receipt import ReleaseReceipt
+from clearance.versioning import pipeline_state
+from tools import compose_rules, deploy_check, gate, image, manifests, sbom
 
 ROOT = Path(__file__).parent.parent
 Objects = list[dict[str, Any]]
@@ -34,10 +45,10 @@ MUTATIONS = yaml.safe_load((ROOT / "tests/samples/mutated_manifests.yaml").read_
 
 def find(objects: Objects, subject: str) -> dict[str, Any] | None:
     """The object that a pattern such as `ConfigMap/settings-*` names."""
-    named = [
+    matches = [
         item for item in objects if fnmatch.fnmatch(f"{item['kind']}/{item['metadata']['name']}", subject)
     ]
-    return named[0] if named else None
+    return matches[0] if matches else None
 
 
 def pod(item: dict[str, Any]) -> dict[str, Any]:
@@ -47,7 +58,7 @@ def pod(item: dict[str, Any]) -> dict[str, Any]:
     return item
 
 
-def mutated(objects: Objects, mutation: dict[str, Any]) -> Objects:
+def mutate(objects: Objects, mutation: dict[str, Any]) -> Objects:
     """A copy of the objects with one fault in it."""
     objects = copy.deepcopy(objects)
     item = find(objects, mutation["of"])
@@ -84,7 +95,7 @@ def test_argo_template_and_compose_file_keep_every_rule() -> None:
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation["fault"])
 def test_a_mutated_manifest_is_refused_for_its_own_fault(mutation: dict[str, Any]) -> None:
-    objects = mutated(PRODUCTION, mutation)
+    objects = mutate(PRODUCTION, mutation)
     assert objects != PRODUCTION
     assert mutation["code"] in {finding.code for finding in manifests.findings(objects, digests=True)}
 
@@ -167,6 +178,17 @@ def test_the_rendered_overlay_is_what_kustomize_makes_of_it(overlay: str) -> Non
     assert list(yaml.safe_load_all(deploy_check.render(overlay))) == deploy_check.load(
         deploy_check.path(overlay)
     )
+
+
+@pytest.mark.parametrize(("key", "value", "code"), [
+    ("concurrencyPolicy", "Allow", "job.concurrency"),
+    ("startingDeadlineSeconds", None, "job.start"),
+    ("workflowSpec", {"workflowTemplateRef": {"name": "drift"}}, "job.deadline"),
+])  # fmt: skip
+def test_a_mutated_schedule_of_argo_is_refused(key: str, value: object, code: str) -> None:
+    objects = copy.deepcopy(ARGO)
+    objects[1]["spec"][key] = value
+    assert [finding.code for finding in manifests.findings(objects, digests=True)] == [code]
 
 
 def test_every_job_ends_before_the_next_of_it_is_due() -> None:
@@ -291,3 +313,60 @@ def test_a_project_volume_is_filled_once_and_must_have_the_lock_of_the_image(
     )
     expected = {"empty": (0, "a==1\n"), "same lock": (0, "mine\n"), "another lock": (78, "")}
     assert (done.returncode, done.stdout) == expected[state], done.stderr
+
+
+def comparison(outcome: str, fingerprint: str, champion: bool = True) -> ComparisonDocument:
+    model = ComparedVersion(fingerprint=fingerprint, sha256="ab" * 32, threshold=0.5, version=None)
+    finding = ComparisonFinding(
+        demand="quality",
+        metric="accuracy",
+        attribute=None,
+        limit=None,
+        severity="block",
+        outcome=Outcome(outcome),
+        reason="accuracy is 0.031 lower",
+        change=None,
+    )
+    return ComparisonDocument(
+        name="loans",
+        candidate=model,
+        champion=replace(model, fingerprint="other") if champion else None,
+        policy_sha256="cd" * 32,
+        asked={},
+        rows=ComparedRows(test=9, left_out=0, compared=9, sha256=None),
+        outcome=Outcome(outcome),
+        approvals=0,
+        findings=(finding,),
+        figures={},
+        notes=(),
+    )
+
+
+@pytest.mark.parametrize(
+    ("last", "expected"),
+    [
+        (comparison("fail", "mine"), "fail"),
+        (comparison("insufficient_evidence", "mine"), "insufficient_evidence"),
+        (comparison("pass", "mine"), "pass"),
+        (comparison("pass", "of another model"), "not_evaluated"),
+        (None, "not_evaluated"),
+    ],
+    ids=["accuracy lost", "too few rows", "no loss", "another model", "no comparison"],
+)
+def test_the_gate_takes_a_comparison_of_this_very_model_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last: ComparisonDocument | None, expected: str
+) -> None:
+    for name in ("params.yaml", "policies"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    state = SimpleNamespace(fingerprint="mine")
+    monkeypatch.setattr(pipeline_state, "verify", lambda _root: state)
+    receipt = SimpleNamespace(fingerprint="mine", is_champion=False)
+    monkeypatch.setattr(ReleaseReceipt, "read", lambda _root: receipt)
+    if last is not None:
+        last.write(tmp_path)
+    outcome, reasons = gate.compare_with_champion(tmp_path)
+    assert (outcome, bool(reasons)) == (expected, expected != "pass")
+    receipt.is_champion = True
+    assert gate.compare_with_champion(tmp_path)[0] == Outcome.PASS
+    receipt.fingerprint = "of an earlier run"
+    assert gate.compare_with_champion(tmp_path)[0] == expected

@@ -248,6 +248,26 @@ def changed(monkeypatch: pytest.MonkeyPatch) -> str:
     return "judged: exit status 0"
 
 
+def test_a_policy_that_no_longer_asks_lets_a_waiting_retraining_go(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    covers(monkeypatch, 0)
+    react(project, 0)
+    monkeypatch.setattr(monitoring_policy, "terms", lambda _: alerting.terms())
+    alerts.attend(project, TERMS, now=at(2), actions=quiet(project))
+    ((_, done),) = retrainings(project)
+    assert done.done is not None and "keys" not in done.result
+
+
+def test_without_a_share_in_the_policy_nothing_is_looked_up(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    covers(monkeypatch, 0)
+    react(project, 0, terms=alerting.terms())
+    ((_, done),) = retrainings(project)
+    assert done.done is not None
+
+
 def test_a_retraining_on_unchanged_data_does_not_count(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

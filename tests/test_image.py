@@ -40,8 +40,13 @@ def store() -> Iterator[Store]:
 
 
 @pytest.fixture(scope="module")
-def first(store: Store) -> str:
-    return store.build("clearance:first")
+def origin() -> image.Source:
+    return image.source("HEAD")
+
+
+@pytest.fixture(scope="module")
+def first(store: Store, origin: image.Source) -> str:
+    return store.build("clearance:first", origin.commit)
 
 
 @pytest.fixture(scope="module")
@@ -60,10 +65,9 @@ def container(store: Store, first: str) -> Iterator[Container]:
     store.buildah("rm", "clearance-test")
 
 
-def test_the_labels_name_commit_and_lock(store: Store, first: str) -> None:
+def test_the_labels_name_commit_and_lock(store: Store, first: str, origin: image.Source) -> None:
     shown = store.buildah("inspect", "--type", "image", "localhost/clearance:first")
     labels = json.loads(shown.stdout)["OCIv1"]["config"]["Labels"]
-    origin = image.source("HEAD")
     assert labels["org.opencontainers.image.revision"] == origin.commit
     assert labels["clearance.lock.sha256"] == origin.lock
 
@@ -126,8 +130,10 @@ def ready(server: subprocess.Popen[bytes]) -> bool:
     return False
 
 
-def test_a_second_build_without_a_cache_is_the_same_image(store: Store, first: str) -> None:
-    assert store.build("clearance:second") == first
+def test_a_second_build_without_a_cache_is_the_same_image(
+    store: Store, first: str, origin: image.Source
+) -> None:
+    assert store.build("clearance:second", origin.commit) == first
 
 
 def test_an_archive_of_the_image_can_be_carried_elsewhere(store: Store, first: str) -> None:

@@ -83,6 +83,12 @@ def test_decisions_are_read_by_the_time_at_which_the_log_took_them(address: str,
         assert [decision.inference for decision in taken] == made[1:4], "from the start, until before the end"
         assert list(log.decisions_taken(start=start - HOUR, end=start, **READER)) == []
         assert kinds(log) == {"inference": 6, "read": 1}
+        drawn, each = log.sample_taken(start=start + HOUR, end=start + 4 * HOUR, most=9, seed=1, **READER)
+        assert ([decision.inference for decision in drawn], each) == (made[1:4], 1.0)
+        two, each = log.sample_taken(start=start, end=start + 5 * HOUR, most=2, seed=1, **READER)
+        assert (len(two), each) == (2, 2.5) and two[0].sequence < two[1].sequence
+        assert log.sample_taken(start=start - HOUR, end=start, most=2, seed=1, **READER) == ([], 1.0)
+        assert kinds(log)["read"] == 3
 
 
 @pytest.mark.parametrize(

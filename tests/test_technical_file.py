@@ -346,7 +346,7 @@ def test_a_row_states_source_certainty_kind_evidence_and_result() -> None:
     gap = next(row for row in rows if isinstance(row, DerivedClaim) and row.values["rule"] == "gap")
     assert gap.values["measured"] == "0.150 (0.050 to 0.270)"
     assert (gap.values["limit"], gap.values["outcome"]) == ("≤ 0.1", "insufficient evidence")
-    assert (gap.values["kind"], gap.values["certainty"]) == ("engineering", "not stated")
+    assert (gap.values["kind"], gap.values["certainty"]) == ("engineering", "sureness not stated")
     place = "reports/fairness.json#/measurements/demographic_parity_difference/race"
     assert gap.values["evidence"] == place
     assert gap.values["digest"] == technical.known()[sources.FAIRNESS].sha256
@@ -355,7 +355,7 @@ def test_a_row_states_source_certainty_kind_evidence_and_result() -> None:
 def test_how_sure_a_source_is_is_never_better_than_the_policy_says() -> None:
     rows = {row["rule"]: row["certainty"] for row in matrix()["others"]}
     assert (rows["stricter"], rows["older"], rows["logs"]) == (
-        "not confirmed",
+        "wording not confirmed",
         "secondary source",
         "wording read",
     )
@@ -522,10 +522,12 @@ def test_the_document_is_what_its_schema_reads() -> None:
 
 
 def test_an_annex_of_no_version_is_dated_and_named() -> None:
-    subject = Subject(name="<x>", version=3, at=technical.AT, policy_file="none")
+    subject = Subject(name="<x>\u202e", version=3, at=technical.AT, policy_file="none")
     document = annex_iv.make({}, subject)
     assert (document.version, document.at) == (3, "2026-11-23T12:00:00+00:00")
     assert "<x>" not in render.html(document)
+    for shown in (render.html(document), render.text(document), render.markdown(document)):
+        assert "\u202e" not in shown
 
 
 # How it looks
@@ -544,6 +546,14 @@ def test_the_page_fits_and_loads_nothing(tmp_path: Path, page: Path, width: int)
     layout = browser.layout(tmp_path, page, width, rows="body")
     assert layout["overflow"] == "0", "the page scrolls sideways: only tables may, in their own boxes"
     assert (layout["loaded"], layout["width"]) == ("0", str(width))
+
+
+@in_browser
+def test_no_table_is_cut_on_paper(tmp_path: Path, page: Path) -> None:
+    path = tmp_path / "paper.html"
+    path.write_text(page.read_text(encoding="utf-8").replace("@media print", "@media all"), encoding="utf-8")
+    layout = browser.layout(tmp_path, path, 720, rows="body")
+    assert layout["overflow"] == "0", "a table is wider than a page of A4 (720 CSS pixels between margins)"
 
 
 RUN_AXE = """<script>axe.run(document).then(result => {

@@ -12,7 +12,7 @@ import yaml
 from clearance import paths
 from clearance.documents.look_document import LiveFinding
 from clearance.documents.measurement import Outcome
-from clearance.inference_log import Inference
+from clearance.inference_log import Inference, ModelReference
 from clearance.monitoring import run, window_rows
 from clearance.monitoring.counting import window_decisions
 from clearance.monitoring.figures import all_features
@@ -89,8 +89,17 @@ def test_of_many_decisions_a_sample_is_read_the_same_one_each_time_and_it_is_sai
             for _ in range(2)
         ]
         assert [one.id for one in drawn[0].inferences] == [one.id for one in drawn[1].inferences]
-        assert (len(drawn[0].inferences), drawn[0].estimated_total) == (50, 300)
+        assert (len(drawn[0].inferences), drawn[0].each) == (50, 6)
         assert log.verify().by_kind["read"] == 5, "the counting and each sample are reads on record"
+
+
+def test_decisions_that_name_other_evidence_are_not_in_the_sample(place: Place) -> None:
+    version = watched.version()
+    other = ModelReference(name=version.model, version=version.version, digest="e" * 64)
+    strangers = watched.decisions(version, correlated(200), START, DAY / 201, model=other)
+    watched.record(place, [*decided(watched.inputs(200, 3)), *strangers])
+    finding = look(place)
+    assert finding.rows == 200 and finding.value is not None and finding.value < 0.6
 
 
 def test_erased_decisions_leave_a_sample_that_says_nothing(place: Place) -> None:

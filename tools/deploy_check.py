@@ -66,13 +66,13 @@ def render(overlay: str) -> str:
 
 def own_findings() -> list[str]:
     """What our own rules find in the overlays, the Argo template and the compose file, a line each."""
-    found = [
+    lines = [
         f"{overlay}: {finding}"
         for overlay, digests in OVERLAYS.items()
         for finding in manifests.findings(load(path(overlay)), digests=digests)
     ]
-    found += [f"argo: {finding}" for finding in manifests.findings(load(ARGO), digests=True)]
-    return found + [f"compose: {finding}" for finding in compose_rules.findings(load(COMPOSE)[0])]
+    lines += [f"argo: {finding}" for finding in manifests.findings(load(ARGO), digests=True)]
+    return lines + [f"compose: {finding}" for finding in compose_rules.findings(load(COMPOSE)[0])]
 
 
 def checks() -> Iterator[Check]:
@@ -105,7 +105,7 @@ def run(check: Check) -> str | None:
     return None if done.returncode == 0 else (done.stdout + done.stderr).strip()
 
 
-def skipped(check: Check) -> str | None:
+def why_skipped(check: Check) -> str | None:
     """Why a checker cannot run here; None where it can."""
     if not check.program.exists():
         return f"{check.program.relative_to(ROOT)} is not installed"
@@ -123,21 +123,21 @@ def main() -> None:
         for overlay in OVERLAYS:
             path(overlay).parent.mkdir(exist_ok=True)
             path(overlay).write_text(render(overlay), encoding="utf-8")
-    refused = [*_report(own_findings()), *_outdated(), *_foreign()]
-    sys.exit(1 if refused else 0)
+    failures = [*_report(own_findings()), *_outdated(), *_foreign()]
+    sys.exit(1 if failures else 0)
 
 
 def _refused_files(names: Sequence[str]) -> list[str]:
-    found = [finding for name in names for finding in manifests.findings(load(Path(name)), digests=True)]
-    return _report([str(finding) for finding in found])
+    lines = [finding for name in names for finding in manifests.findings(load(Path(name)), digests=True)]
+    return _report([str(finding) for finding in lines])
 
 
-def _report(found: list[str]) -> list[str]:
-    for finding in found:
+def _report(lines: list[str]) -> list[str]:
+    for finding in lines:
         _say(f"refused  {finding}")
-    if not found:
+    if not lines:
         _say("holds    own rules")
-    return found
+    return lines
 
 
 def _outdated() -> list[str]:
@@ -153,16 +153,16 @@ def _outdated() -> list[str]:
 
 def _foreign() -> list[str]:
     """The foreign checkers that refuse."""
-    refused = []
+    failures = []
     for check in checks():
-        if reason := skipped(check):
+        if reason := why_skipped(check):
             _say(f"skipped  {check.name}: {reason}")
         elif (printed := run(check)) is not None:
-            refused.append(check.name)
+            failures.append(check.name)
             _say(f"refused  {check.name}\n{printed}")
         else:
             _say(f"holds    {check.name}")
-    return refused
+    return failures
 
 
 def _say(line: str) -> None:

@@ -20,7 +20,7 @@ from clearance.reporting import current_verdict, summary
 from clearance.versioning import pipeline_state
 
 
-def compared(root: Path) -> tuple[Outcome, Sequence[str]]:
+def compare_with_champion(root: Path) -> tuple[Outcome, Sequence[str]]:
     """How the model that lies in the project at `root` compares with the champion, and why, a line each.
 
     A pass where the policy demands no comparison, or the model is itself the champion.
@@ -51,7 +51,7 @@ def main() -> None:
     """Print the verdict and the comparison, and end with the exit status of the worse one."""
     root = environment.project_root()
     verdict = current_verdict.read(root)
-    outcome, reasons = compared(root)
+    outcome, reasons = compare_with_champion(root)
     lines = [verdict.title, *summary.reasons(verdict.document)] if not verdict.is_stale else [verdict.title]
     lines += [f"comparison with the champion: {outcome}", *reasons]
     sys.stdout.write("".join(f"{line}\n" for line in lines))

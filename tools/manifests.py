@@ -72,13 +72,13 @@ def findings(manifests: Sequence[Manifest], *, digests: bool) -> list[Finding]:
 
     `digests`: whether an image must be named by its digest. Otherwise a tag will do that is not `latest`.
     """
-    found = [
+    faults = [
         Finding(code, _name(manifest), fault)
         for manifest in manifests
         for code, fault in _of_one(manifest, digests=digests)
     ]
-    found += [Finding(code, "installation", fault) for code, fault in _of_all(manifests)]
-    return sorted(set(found))
+    faults += [Finding(code, "installation", fault) for code, fault in _of_all(manifests)]
+    return sorted(set(faults))
 
 
 def _name(manifest: Manifest) -> str:
@@ -129,8 +129,8 @@ def _of_all(manifests: Sequence[Manifest]) -> Faults:
     }
     for space in sorted(str(space) for space in spaces - namespaces):
         yield "namespace.missing", f"namespace {space} is not declared, so it need not be restricted"
-    denied = {manifest["metadata"].get("namespace") for manifest in manifests if _denies_all(manifest)}
-    for space in sorted(str(space) for space in spaces - denied):
+    closed_spaces = {manifest["metadata"].get("namespace") for manifest in manifests if _denies_all(manifest)}
+    for space in sorted(str(space) for space in spaces - closed_spaces):
         yield "network.default", f"namespace {space} has no policy that denies everything by default"
 
 
@@ -388,9 +388,9 @@ def _role(manifest: Manifest) -> Faults:
         if any(resource.partition("/")[0] == "secrets" for resource in rule.get("resources", ())):
             yield "role.secret", "a rule allows to read or write secrets through the API"
         scales = rule.get("resources") == ["deployments/scale"] and rule.get("resourceNames")
-        allowed = SCALING if scales else READING
-        if not set(rule.get("verbs", ())) <= allowed:
-            yield "role.write", f"a rule allows more than {', '.join(sorted(allowed))}"
+        verbs = SCALING if scales else READING
+        if not set(rule.get("verbs", ())) <= verbs:
+            yield "role.write", f"a rule allows more than {', '.join(sorted(verbs))}"
         unsafe = (
             "pods/exec",
             "pods/attach",

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import click
 
-from clearance import files, wording
+from clearance import files
 from clearance.cli import options, process
 from clearance.errors import ExitCode
 
 _FORMATS = ("text", "markdown", "html", "json", "cyclonedx", "huggingface", "sagemaker")
-_MOST_SHOWN = 20
 
 
 @click.command()
@@ -63,7 +62,8 @@ def check_documents(version: int | None, as_json: bool) -> int:
     """Derive every number of every document again.
 
     Of the last run, or of VERSION as it was signed: card, its formats, report, impact table and verdict. Exit
-    status 3 when a document says something that its artefacts do not.
+    status 3 when a document says something that its artefacts do not or an artefact is not what was recorded,
+    5 when nothing has been run yet.
     """
     root = process.enter_project()
     from clearance.documentation import checking
@@ -71,14 +71,9 @@ def check_documents(version: int | None, as_json: bool) -> int:
     checked = checking.check_project(root) if version is None else checking.check_version(root, version)
     if as_json:
         process.write_json(checking.to_json(checked))
-        return ExitCode.REFUSED if checked.findings else ExitCode.PASS
-    for finding in checked.findings[:_MOST_SHOWN]:
-        process.echo(finding)
-    if len(checked.findings) > _MOST_SHOWN:
-        process.echo(f"and {len(checked.findings) - _MOST_SHOWN} more; `--json` lists all")
-    if checked.reworded:
-        places = wording.counted(len(checked.reworded), "place")
-        process.echo(f"this Clearance would word {places} otherwise; the numbers hold")
-    if not checked.findings:
-        process.echo(f"all hold: {', '.join(checked.documents)}")
-    return ExitCode.REFUSED if checked.findings else ExitCode.PASS
+    else:
+        for line in checking.lines(checked):
+            process.echo(line)
+    if not checked.documents:
+        return ExitCode.NOT_EVALUATED
+    return ExitCode.PASS if checked.holds else ExitCode.REFUSED

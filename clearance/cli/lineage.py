@@ -16,7 +16,7 @@ from clearance.errors import ExitCode
     "--version",
     type=int,
     metavar="VERSION",
-    help="Of this candidate, by its signed evidence. Default: the files.",
+    help="Of this candidate, by its signed evidence. Default: of the present files.",
 )
 @click.option(
     "--at",

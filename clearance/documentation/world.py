@@ -245,8 +245,8 @@ def _test_set(known: Mapping[str, Artefact]) -> Sentence:
             what="how often its test rows judged: no entry of the ledger names them", command="clearance run"
         )
     return _say(
-        "By the ledger, its test rows {rows} had judged {models} by {at}, this version included "
-        "(1: nothing else).",
+        "By the ledger, its test rows {rows} had judged {models} attempts at the model by {at}, this one "
+        "included; the same content counts once.",
         "the use of the test set",
         known,
         rows=_at_ledger("test_rows", "digest"),

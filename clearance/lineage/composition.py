@@ -15,7 +15,7 @@ def of_project(root: Path) -> Composition:
 
     Raises IntegrityError when they are not what its last run recorded, or it has not run.
     """
-    if not (root / dvc_lock.NAME).is_file():
+    if not (root / dvc_lock.NAME).is_file() or not (root / paths.VERDICT).is_file():
         raise faults.NOT_RUN_YET()
     state = pipeline_state.verify(root)
     settings = params.load(root / paths.PARAMS)

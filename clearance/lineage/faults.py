@@ -25,7 +25,7 @@ TRANSPORT_UNUSABLE = ErrorKind(
 COLUMN_UNKNOWN = ErrorKind(
     "lineage.column_unknown",
     ConfigurationError,
-    "no column {column} went into {subject}",
+    "no column {column} went into {subject}{meant}",
     "`clearance lineage --format json` lists the columns",
 )
 NO_CHAMPION_THEN = ErrorKind(
@@ -37,6 +37,6 @@ NO_CHAMPION_THEN = ErrorKind(
 NOT_RUN_YET = ErrorKind(
     "lineage.not_run_yet",
     IntegrityError,
-    "this project has no dvc.lock that says what ran",
+    "nothing has been run here yet, so no file says what a model was made of",
     "run `clearance run`",
 )

@@ -5,6 +5,7 @@ Pure: everything comes from what was recorded, with its digest. What no record s
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -144,7 +145,13 @@ def column_ways(made: Composition, column: str) -> list[ColumnWay]:
         if name not in own and any(use.column.casefold() == column.casefold() for use in uses)
     ]
     if not own and not others:
-        raise faults.COLUMN_UNKNOWN(column=_shown(column), subject=made.subject)
+        sources = [use.column for uses in known.fields.values() for use in uses]
+        close = difflib.get_close_matches(column.casefold().replace("_", " "), [*names, *sources], n=1)
+        raise faults.COLUMN_UNKNOWN(
+            column=_shown(column),
+            subject=made.subject,
+            meant=f" (did you mean {_shown(close[0])}?)" if close else "",
+        )
     return [_way(made, known, name) for name in (*own, *others)]
 
 

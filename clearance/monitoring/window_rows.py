@@ -74,10 +74,11 @@ def draw(
     sample = window_decisions.sample(
         log, (version.model, version.version), span.start, span.end, most=MOST_ROWS, reader=reader
     )
-    there = sample.estimated_total
-    if not sample.inferences or there < STILL_THERE * rows:
+    own = [inference for inference in sample.inferences if inference.model.digest == version.content]
+    there = len(own) * sample.each
+    if not own or there < STILL_THERE * rows:
         return (
             f"the log still has {wording.count(round(there))} of the {wording.counted(rows, 'decision')}: "
             "the others were erased or deleted"
         )
-    return decision_counts.frame(version, sample.inferences)
+    return decision_counts.frame(version, own)

@@ -42,7 +42,7 @@ def sentence(more: MoreRows) -> str:
         return (
             f"more rows in {more.group}, the smallest group ({wording.count(more.rows)} now), would decide it"
         )
-    extra = f"{_count(more.rows * (more.times - 1))} more in {more.group}, the smallest group"
+    extra = f"{_count(more.rows * (_rounded_up(more.times) - 1))} more in {more.group}, the smallest group"
     return _grown(more.times, f" ({extra})")
 
 
@@ -129,11 +129,14 @@ def _rows_in(group: str, rows: int) -> str:
 
 
 def _factor(times: float) -> str:
-    """A factor of growth, rounded up: below 2 to tenths, below 10 to halves, else to two digits."""
-    if times >= 10:
-        return _count(times)
-    step = 10 if times < 2 else 2
-    return wording.plain(math.ceil(round(times * step, 6)) / step)
+    """A factor of growth in words, rounded up."""
+    return _count(times) if times >= 10 else wording.plain(_rounded_up(times))
+
+
+def _rounded_up(times: float) -> float:
+    """A factor of growth as it is shown: below 2 to tenths, below 10 to halves, else whole."""
+    step = 10 if times < 2 else 2 if times < 10 else 1
+    return math.ceil(round(times * step, 6)) / step
 
 
 def _count(rows: float) -> str:

@@ -92,6 +92,9 @@ def next_steps(verdict: VerdictDocument, external: ExternalModel | None = None) 
     for finding in findings:
         advice = f"{_remedy(external, beyond)}." if finding in beyond else advise(finding)
         subjects.setdefault(advice, []).append(subject(finding))
+    for finding, outcome in _undecided_beside(verdict):
+        advice = f"it blocks, too: {_ADVICE[outcome](finding)}"
+        subjects.setdefault(advice, []).append(subject(finding))
     return [f"For {wording.join_names(names)}: {advice}" for advice, names in subjects.items()]
 
 
@@ -169,7 +172,11 @@ _MANY_TIMES = 20
 def _without_evidence(verdict: VerdictDocument) -> list[Action]:
     estimates = [finding.more_rows for finding in deciding_findings(verdict) if finding.more_rows]
     is_near = any(more.times is None or more.times > _MANY_TIMES for more in estimates)
-    first = Action(by="the owner of the data", what="add the rows named here", command=_RUN)
+    first = Action(
+        by="the owner of the data",
+        what="add the rows named here; they are test rows, a part of those collected",
+        command=_RUN,
+    )
     if is_near:
         near = (
             "a value lies so near its limit that rows will hardly settle it: try another model or mitigation"
@@ -248,6 +255,16 @@ def in_brief(finding: RuleFinding) -> str:
 def subject(finding: RuleFinding) -> str:
     """What a finding is about: "demographic parity ratio by race"."""
     return metric_catalogue.subject(finding.metric, finding.attribute)
+
+
+def _undecided_beside(verdict: VerdictDocument) -> list[tuple[RuleFinding, Outcome]]:
+    """The blocking findings that do not pass, beside those that made the verdict, with their outcomes."""
+    deciding = deciding_findings(verdict)
+    return [
+        (finding, finding.outcome)
+        for finding in sorted(_blocking(verdict), key=worst_first)
+        if finding.outcome and finding.outcome is not Outcome.PASS and finding not in deciding
+    ]
 
 
 def _blocking(verdict: VerdictDocument) -> list[RuleFinding]:

@@ -66,7 +66,7 @@ def reasons(verdict: VerdictDocument) -> list[str]:
     """
     blocking = [
         finding
-        for finding in verdict.findings
+        for finding in sorted(verdict.findings, key=headline.worst_first)
         if finding.severity == "block" and finding.outcome not in (None, Outcome.PASS)
     ]
     reasons_ = [finding.reason for finding in blocking]

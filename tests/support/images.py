@@ -46,7 +46,7 @@ class Store:
             "STORAGE_DRIVER": "vfs",
         }
 
-    def buildah(self, *words: str, seconds: int = 1200) -> subprocess.CompletedProcess[str]:
+    def buildah(self, *words: str, seconds: int = 3000) -> subprocess.CompletedProcess[str]:
         """What a buildah command printed; it may have failed."""
         command = ["nice", "-n", "19", "buildah", *words]
         return subprocess.run(
@@ -73,15 +73,15 @@ class Store:
         made = self.buildah("build", "--timestamp", "0", "--file", file, "--tag", BASE, str(context))
         assert made.returncode == 0, made.stderr
 
-    def build(self, tag: str) -> str:
-        """The id of the image of HEAD, built anew. The certificates of this machine are lent to pip."""
+    def build(self, tag: str, commit: str) -> str:
+        """The id of the image of a commit, built anew. The certificates of this machine are lent to pip."""
         settings = self.folder / "pip.conf"
         settings.write_text("[global]\ncert = /etc/ssl/certs/ca-certificates.crt\ndefault-timeout = 180\n")
         flags = [
             *("--network=host", "--no-cache", "--volume=/etc/ssl/certs:/etc/ssl/certs:ro"),
             f"--volume={settings}:/etc/pip.conf:ro",
         ]
-        words = ["-m", "tools.image", "--base", f"localhost/{BASE}", "--tag", tag]
+        words = ["-m", "tools.image", "--base", f"localhost/{BASE}", "--tag", tag, "--commit", commit]
         words += [f"--flag={flag}" for flag in flags]
         command = ["nice", "-n", "19", sys.executable, *words]
         done = subprocess.run(
@@ -90,7 +90,7 @@ class Store:
             env=self.environ(),
             capture_output=True,
             text=True,
-            timeout=2400,
+            timeout=3600,
             check=False,
         )
         assert done.returncode == 0, done.stderr[-3000:]

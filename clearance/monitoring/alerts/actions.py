@@ -149,7 +149,12 @@ def train(root: Path, body: Mapping[str, Any]) -> str:
 
 
 def _drifted_window(root: Path, body: Mapping[str, Any]) -> drifted_window.Coverage | None:
-    """How much of the failed windows the source has; None where the policy does not ask."""
+    """How much of the failed windows the source has; None where the policy did not, or does not, ask.
+
+    The share is that of today's policy, so that a retraining which waits in vain can be let go.
+    """
+    if not body.get("waits_for_window"):
+        return None
     terms = monitoring_policy.terms(root)
     if terms is None or terms.retraining.window_share is None:
         return None

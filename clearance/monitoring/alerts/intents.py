@@ -55,6 +55,7 @@ def retraining(
         return None, f"No retraining: the policy allows {terms.most_a_year} a year."
     body = {"alert": alert.id, "rule": alert.rule, "version": alert.version}
     body |= {"since": alert.since, "until": alert.until, "model_sha256": model}
+    body |= {"waits_for_window": terms.window_share is not None}
     intent = _intent(alert, IntentKind.RETRAINING, "run", body, now)
     return intent, _ASKED if terms.window_share is None else _WAITS
 

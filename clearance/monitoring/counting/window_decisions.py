@@ -24,11 +24,6 @@ class Sample:
     inferences: tuple[Inference, ...]
     each: float
 
-    @property
-    def estimated_total(self) -> float:
-        """About how many decisions of the window the log still has; exact where all were read."""
-        return len(self.inferences) * self.each
-
 
 def sample(
     log: InferenceLog, model: tuple[str, int], start: dt.datetime, end: dt.datetime, *, most: int, reader: str

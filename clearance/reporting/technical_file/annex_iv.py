@@ -332,7 +332,7 @@ def _tests(known: Artefacts, subject: Subject) -> Iterator[Part]:
     )
     yield say(
         known,
-        "Models that these test rows have judged, by the ledger: {models}.",
+        "Attempts at the model that these test rows have judged, by the ledger: {models}.",
         "how often the test rows were used",
         sources.LIST,
         models=place(sources.COUNTS, "count", "test_rows_judged"),

@@ -38,8 +38,8 @@ _OTHER = measured.columns(**_ABOUT, outcome="Result", **_STATED)
 _CERTAINTY = {
     "text": "wording read",
     "secondary": "secondary source",
-    "memory": "not confirmed",
-    None: "not stated",
+    "memory": "wording not confirmed",
+    None: "sureness not stated",
 }
 _FOUND = {"impact_table": sources.IMPACT, "reasons": sources.REASONS}
 
@@ -113,7 +113,7 @@ def _dated(part: Mapping[str, Any], name: str, day: dt.date) -> dict[str, Any]:
         "rule": name,
         "kind": part.get("kind", "not stated"),
         "source": part.get("source", "not stated"),
-        "certainty": _CERTAINTY.get(part.get("certainty"), "not stated"),
+        "certainty": _CERTAINTY.get(part.get("certainty"), _CERTAINTY[None]),
         "in_force": _in_force(start, None if end is None else str(end)[:10], day),
     }
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from clearance import wording
+from clearance import foreign_text, wording
 from clearance.documents.card_document import Section
 from clearance.documents.technical_file_document import TechnicalFile
 from clearance.reporting import html_page
@@ -21,9 +21,18 @@ _TEMPLATES = Path(__file__).parent / "templates"
 _SHARED = Path(__file__).parent.parent / "card" / "templates"
 
 
+_FREE = frozenset(
+    {
+        *("category", "description", "digest", "evidence", "fact", "feature", "group", "library", "name"),
+        *("parameter", "path", "reason", "rule", "sha256", "source", "text", "topic", "value"),
+    }
+)
+"""Columns of text and digests, which may break anywhere; a number or a date never does."""
+
+
 def title(document: TechnicalFile) -> str:
     """The heading of the file."""
-    return f"Technical file: {document.name} version {document.version}"
+    return foreign_text.inert(f"Technical file: {document.name} version {document.version}")
 
 
 def subtitle(document: TechnicalFile) -> str:
@@ -70,6 +79,7 @@ def html(document: TechnicalFile) -> str:
         subtitle=subtitle(document),
         anchor=anchor,
         gaps=check.gaps,
+        free=_FREE,
         outcomes=tuple(formatters.OUTCOMES.values()),
     )
 
