@@ -353,6 +353,16 @@ def test_nothing_is_said_about_how_no_rows_are_read(run: Run, name: str) -> None
     assert run(REFERENCE, written(QUIET.assign(income=np.nan, owner=None), name))[1].notes == ()
 
 
+@pytest.mark.parametrize("form", ["%d.%m.%Y", "%m/%d/%y", "%d %b %Y", "%d.%m.%Y %H:%M"])
+def test_dates_are_not_judged_however_a_file_writes_them(run: Run, form: str) -> None:
+    def table(first: str) -> pd.DataFrame:
+        days = pd.Timestamp(first) + pd.to_timedelta(np.arange(1_000) // 20, unit="D")
+        return pd.DataFrame({"day": days.strftime(form), "x": np.arange(1_000) % 7})
+
+    status, look = run(written(table("2026-01-01"), "r.csv"), written(table("2026-05-01"), "c.csv"))
+    assert (status, set(look.not_judged)) == (ExitCode.PASS, {"day"})
+
+
 def test_numbers_that_begin_after_many_empty_rows_are_read(run: Run) -> None:
     table = pd.DataFrame({"x": [np.nan] * 3_000 + list(people(3_000, 11).income), "y": np.arange(6_000) % 3})
     look = run(table, european(table, "c.csv"), "--point")[1]
