@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 __all__ = ["YAMLError", "dumps", "loads"]
@@ -21,6 +22,19 @@ __all__ = ["YAMLError", "dumps", "loads"]
 _MISLEADING = re.compile("\r(?!\n)|[\x85\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 """A line break that most editors do not show as one (a lone carriage return, NEL, LS, PS), or a sign that
 reorders the text around it."""
+
+
+class _Constructor(SafeConstructor):
+    """Values as YAML has them; a day that no calendar has, such as 2026-13-45, stays the text that it is."""
+
+    def construct_yaml_timestamp(self, node: Any, values: Any = None) -> Any:
+        try:
+            return super().construct_yaml_timestamp(node, values)
+        except ValueError:
+            return self.construct_scalar(node)
+
+
+_Constructor.add_constructor("tag:yaml.org,2002:timestamp", _Constructor.construct_yaml_timestamp)
 
 _REPEATED = re.compile('found duplicate key "(.*?)"')
 
@@ -44,7 +58,9 @@ def _parsed(text: str) -> Any:
             "other than it is read: delete it"
         )
     try:
-        return YAML(typ="safe").load(text)
+        reader = YAML(typ="safe")
+        reader.Constructor = _Constructor
+        return reader.load(text)
     except MarkedYAMLError as error:
         raise YAMLError(_explain(error, text)) from None
 

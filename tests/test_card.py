@@ -20,7 +20,7 @@ from clearance.policy.document_terms import DocumentTerms
 from clearance.promotion import review
 from clearance.promotion.authorised_policy import Authority
 from clearance.reporting.card import formats, make, required
-from clearance.reporting.claims import artefacts, check
+from clearance.reporting.claims import artefacts, check, claim
 from tests.support import carded, reported
 
 AS_OF = dt.date(2026, 11, 22)
@@ -61,12 +61,12 @@ def test_a_card_names_the_digest_of_all_it_was_made_from(root: Path, card: CardD
 
 def test_groups_come_with_their_size_and_fairness_with_interval_limit_and_outcome(card: CardDocument) -> None:
     assert rows(card, "data", "Groups among test rows") == [
-        "race, Elf: 40 rows, 50.0% decided favourably (40.0% to 60.0%).",
-        "race, Ent: 0 rows, none decided favourably (none).",
-        "race, Orc: 12 rows, 50.0% decided favourably (40.0% to 60.0%).",
+        "race, Elf: 40 rows, 50.0% decided favourably (40.0% to 60.0%)",
+        "race, Ent: 0 rows, none decided favourably (none)",
+        "race, Orc: 12 rows, 50.0% decided favourably (40.0% to 60.0%)",
     ]
     assert rows(card, "fairness", "Rules about fairness") == [
-        "demographic parity difference, race: 0.0200 (0.0100 to 0.0500); limit ≤ 0.1: pass (rule parity)."
+        "demographic parity difference, race: 0.0200 (0.0100 to 0.0500); limit ≤ 0.1: pass (rule parity)"
     ]
 
 
@@ -178,11 +178,28 @@ def test_a_statement_counts_up_to_its_last_day_on_the_day_of_the_release(
     assert (lacking is None) == (day == "2027-11-01")
 
 
-def test_a_gap_in_a_required_section_is_named_with_what_fills_it(tmp_path: Path) -> None:
+def test_a_gap_in_a_required_section_is_named_and_several_are_short(tmp_path: Path) -> None:
     root = carded.write(tmp_path / "p", stated=carded.STATED | {"limits": []})
     lacking = str(required.lacking(CardDocument.read(root), terms(), AS_OF))
-    assert lacking.startswith("limits (nobody has stated the limits: write `limits` in card.yaml")
+    assert lacking == "limits (nobody has stated the limits)"
+    others = carded.write(tmp_path / "q", stated=carded.STATED | {"limits": [], "contacts": []})
+    both = terms(required=["limits", "contacts"])
+    assert required.lacking(CardDocument.read(others), both, AS_OF) == "limits and contacts"
     assert required.lacking(CardDocument.read(root), terms(required=["contacts"]), AS_OF) is None
+
+
+@pytest.mark.parametrize(("day", "counts"), [("2026-10-30", False), ("2026-10-31", True)])
+def test_a_statement_of_the_future_is_a_gap(card: CardDocument, day: str, counts: bool) -> None:
+    lacking = required.lacking(card, terms(valid_days=None), dt.date.fromisoformat(day))
+    assert (lacking is None) == counts
+    assert counts or "still to come" in str(lacking) or " and " in str(lacking)
+
+
+def test_no_sentence_ends_in_two_full_stops() -> None:
+    values = {"why": "by race.", "where": "at home"}
+    assert claim.fill("Reason: {why}. Place: {where}. ({why})", values) == (
+        "Reason: by race. Place: at home. (by race.)"
+    )
 
 
 def test_no_card_and_a_missing_section_are_never_a_pass(card: CardDocument) -> None:

@@ -217,6 +217,14 @@ ERRORS = {
         in_card("contacts", [{"text": "\u200b ", "by": "A. Person", "on": "2026-11-01"}]),
         "reporting.card_text_not_valid",
     ),
+    "a sentence of the future": (
+        in_card("limits", [{"text": "Few rows.", "by": "A. Person", "on": "9999-11-01"}]),
+        "preflight.card_sentence_ahead",
+    ),
+    "a day that no calendar has": (
+        in_card("limits", [{"text": "Few rows.", "by": "A. Person", "on": "2026-13-45"}]),
+        "reporting.card_text_not_valid",
+    ),
     "a misspelt key": (of("sede", 7), "params.invalid"),
     "a missing section": (of("split", None), "params.invalid"),
     "a section that DVC tracks is missing": (of("evaluate", None), "preflight.section_missing"),
@@ -483,6 +491,10 @@ ERRORS |= {
 WARNINGS = {
     "a card of another model": (in_card("model", "lending"), "preflight.card_of_another_model"),
     "a required section without a sentence": (in_card("limits", []), "preflight.card_section_empty"),
+    "a sentence that nobody reads": (
+        in_card("limits", [{"text": "x" * 2_001, "by": "A. Person", "on": "2026-11-01"}]),
+        "preflight.card_sentence_long",
+    ),
     "last year's sentence": (
         in_card("limits", [{"text": "Few rows.", "by": "A. Person", "on": "2019-01-01"}]),
         "preflight.card_sentence_outdated",

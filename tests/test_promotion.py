@@ -84,6 +84,14 @@ JUDGED: list[tuple[dict[str, Any], str]] = [
 ]
 
 
+def test_the_verdict_is_said_before_what_else_stands_in_the_way() -> None:
+    refused = case(verdict=verdict("fail"), undocumented="Its card has a gap.")
+    reason = ending(Status.NOT_PROMOTED, next_step.obstacle(refused))
+    assert reason.index("The gap is 0.2") < reason.index("Its card has a gap.")
+    overridden = ending(Status.NOT_PROMOTED, next_step.obstacle(refused, AGREED))
+    assert overridden == "Its card has a gap."
+
+
 def ending(status: Status, obstacle: Ending | None) -> str:
     assert obstacle is not None and obstacle.status is status
     return obstacle.reason

@@ -41,7 +41,7 @@ def test_a_version_from_before_cards_is_one_message(root: Path) -> None:
     assert caught.value.code == "documentation.not_proposed_then"
     with pytest.raises(ClearanceError) as caught:
         version_card.read(root, 7)
-    assert caught.value.code == "documentation.not_proposed_then"
+    assert caught.value.code == "documentation.no_such_version"
 
 
 def test_before_any_version_there_is_one_message(root: Path) -> None:

@@ -302,3 +302,12 @@ def test_what_no_commit_ever_authorised_is_told(place: Place, change: Callable[[
     place.commit_policies()
     check = place.verify()["approvals"]
     assert (check.holds, check.code) == (False, "promotion.promoted_against_policy")
+
+
+def test_without_a_version_there_is_nothing_to_verify_and_it_is_no_pass(place: Place) -> None:
+    with open_read_only(place.put("waiting").root) as office:
+        checks = verify.verify(office, registry.connect(), "another", None)
+        own = verify.verify(office, registry.connect(), governed.NAME, None)
+    assert checks[-1].code == verify.NOTHING_YET
+    assert verify.exit_code(checks) == ExitCode.NOT_EVALUATED
+    assert verify.NOTHING_YET not in {check.code for check in own}

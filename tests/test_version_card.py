@@ -4,6 +4,7 @@ import datetime as dt
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +15,9 @@ from clearance import files, foreign_text
 from clearance.documentation import version_card, world
 from clearance.documentation.world import LedgerUntil
 from clearance.documents.card_document import CardDocument, Section
-from clearance.documents.sentences import DerivedClaim, Gap
-from clearance.ledger import Entry, times
+from clearance.documents.sentences import DerivedClaim, Gap, Statement
+from clearance.errors import ClearanceError
+from clearance.ledger import Entry, events, times
 from clearance.reporting.card import formats, make
 from clearance.reporting.claims import artefacts, check
 from tests.support import carded
@@ -220,3 +222,43 @@ def test_no_number_of_a_lost_artefact_stays(made: Made) -> None:
     kept = [s for _, s in check.sentences(left) if not isinstance(s, Gap)]
     assert len(kept) < len(list(check.sentences(card)))
     assert not any("52 test rows" in s.text for s in kept)
+
+
+@pytest.mark.parametrize(
+    ("hours", "version", "code"),
+    [
+        (0, 1, "documentation.not_proposed_then"),
+        (0, 99, "documentation.no_such_version"),
+        (len(STORY), 99, "documentation.no_such_version"),
+    ],
+)
+def test_a_version_that_never_was_is_not_one_of_later(hours: int, version: int, code: str) -> None:
+    with pytest.raises(ClearanceError) as caught:
+        version_card.ensure_proposed(until(hours), ENTRIES, version)
+    assert caught.value.code == code
+
+
+def test_before_any_proposal_no_number_is_a_version() -> None:
+    with pytest.raises(ClearanceError) as caught:
+        version_card.ensure_proposed(LedgerUntil.of([], MODEL, START), [], 1)
+    assert caught.value.code == "documentation.no_version_yet"
+
+
+def test_a_version_counts_from_its_proposal_on() -> None:
+    version_card.ensure_proposed(until(len(STORY)), ENTRIES, 2)
+
+
+def test_a_refused_promotion_is_told_as_one_and_another_refusal_is_not() -> None:
+    promotion = events.RefusalEvent(version=1, content="0" * 64, reason="No.")
+    assert promotion.sentence("ada", "m") == "ada asked to promote m version 1, which was refused"
+    other = events.RefusalEvent(version=1, reason="No.")
+    assert other.sentence("ada", "m") == "ada requested a change to m version 1, which was refused"
+
+
+def test_a_statement_of_the_future_has_a_gap_beside_it(tmp_path: Path) -> None:
+    day = (START + dt.timedelta(days=9)).date().isoformat()
+    stated = carded.STATED | {"limits": [{"text": "For practice.", "by": "A. Person", "on": day}]}
+    card = CardDocument.read(carded.write(tmp_path / "p", stated=stated))
+    composed = {part.id: part for part in version_card.compose(card, until(3), 1).sections}
+    kinds = [type(sentence) for sentence in composed["limits"].sentences[:2]]
+    assert kinds == [Statement, Gap]

@@ -1,5 +1,7 @@
 """One reading of a YAML file: DVC's."""
 
+import datetime as dt
+
 import pytest
 from dvc.utils.serialize import parse_yaml
 from hypothesis import given
@@ -90,3 +92,7 @@ def test_whoever_changes_what_was_read_changes_their_own_copy() -> None:
     first = yaml.loads("a: [1, {b: 2}]")
     first["a"][1]["b"] = 3
     assert yaml.loads("a: [1, {b: 2}]") == {"a": [1, {"b": 2}]}
+
+
+def test_a_day_that_no_calendar_has_stays_text() -> None:
+    assert yaml.loads("a: 2026-13-45\nb: 2026-12-31") == {"a": "2026-13-45", "b": dt.date(2026, 12, 31)}

@@ -89,7 +89,8 @@ def verify(target: str | None, as_json: bool) -> int:
 
     Checks the ledger, the alias, signature and digests of the evidence, and the approvals. Without an
     argument it checks the champion. Exit status 1 unless every check passes, and 6 where all that is wrong is
-    that an override of the champion has ended or an approval of it was withdrawn.
+    that an override of the champion has ended or an approval of it was withdrawn. 5 where there is no version
+    yet.
     """
     root = process.enter_project()
     from clearance import library
@@ -109,12 +110,7 @@ def _version_or_file(text: str) -> int | Path:
 
 
 @click.command()
-@click.option(
-    "--at",
-    type=options.TIME,
-    metavar="TIME",
-    help="UTC date or time, such as 2026-11-26T13:17:00. Default: list all champions.",
-)
+@options.at("The champion at this time, by default all.")
 @options.as_json
 @process.exit_with_status
 def history(at: dt.datetime | None, as_json: bool) -> int:

@@ -16,9 +16,7 @@ _FORMATS = ("text", "markdown", "html", "json", "cyclonedx", "huggingface", "sag
 
 @click.command()
 @click.argument("version", type=click.IntRange(1), required=False)
-@click.option(
-    "--at", type=options.TIME, metavar="TIME", help="Show it as of this UTC date or time. Default: now."
-)
+@options.at("Show it as of this time, by default now.")
 @click.option(
     "--format",
     "form",

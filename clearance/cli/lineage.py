@@ -18,12 +18,7 @@ from clearance.errors import ExitCode
     metavar="VERSION",
     help="Of this candidate, by its signed evidence. Default: of the present files.",
 )
-@click.option(
-    "--at",
-    type=options.TIME,
-    metavar="TIME",
-    help="Of the version that was champion then: a UTC date or time, such as 2026-11-26T13:17:00.",
-)
+@options.at("Of the version that was champion then.")
 @click.option(
     "--format",
     "form",

@@ -36,7 +36,26 @@ class Day(click.ParamType[dt.date]):
 
 
 DAY = Day()
-TIME = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"])
+
+
+class Moment(click.DateTime):
+    """A moment (UTC, without a time zone). A day alone means its end, and today means now."""
+
+    def __init__(self) -> None:
+        super().__init__(_TIMES)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dt.datetime:
+        """The moment. Fails on any other text."""
+        moment: dt.datetime = super().convert(value, param, ctx)
+        if isinstance(value, str) and len(value.strip()) == len("2026-11-30"):
+            end = moment.replace(hour=23, minute=59, second=59, microsecond=999_999)
+            now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
+            return now if moment <= now < end else end
+        return moment
+
+
+_TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"]
+TIME = click.DateTime(_TIMES)
 
 identity = click.option(
     "--as",
@@ -45,6 +64,14 @@ identity = click.option(
     help="Identity to act as. Default: $CLEARANCE_IDENTITY (in the demo: the pipeline account).",
 )
 version = click.argument("version", type=int)
+
+
+def at(purpose: str) -> Decorator:
+    """`--at`, a moment; a day alone means its end."""
+    text = f"{purpose} A UTC time such as 2026-11-26T13:17:00, or a day, which means its end."
+    return click.option("--at", type=Moment(), metavar="TIME", help=text)
+
+
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 yes = click.option("--yes", is_flag=True, help="Do it. Without this option, only show what would be done.")
 

@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _VERSION = click.argument("version", type=click.IntRange(1), required=False)
-_AT = click.option(
-    "--at", type=options.TIME, metavar="TIME", help="As of this UTC date or time. Default: now."
-)
+_AT = options.at("As of this time, by default now.")
 _OUTPUT = click.option(
     "--output", type=options.FILE, metavar="FILE", help="File to write. Default: print it."
 )

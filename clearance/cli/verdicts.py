@@ -79,7 +79,7 @@ def report(opens: bool) -> int:
 
 @click.command()
 @click.argument("version", type=int, required=False)
-@click.option("--at", type=options.TIME, metavar="TIME", help="Show what was recorded by this time (UTC).")
+@options.at("Show what was recorded by this time.")
 @click.option("--open", "opens", is_flag=True, help="Open the page in the browser.")
 @click.option("--output", type=options.FILE, metavar="FILE", help="Write the page here.")
 @process.exit_with_status

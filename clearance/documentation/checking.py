@@ -439,24 +439,24 @@ def lines(checked: DocumentCheck) -> Iterator[str]:
         if change.resting:
             number = wording.counted(len(change.resting), "sentence")
             yield f"  {number} of {CARD} rest on it, the first at {change.resting[0]}"
-    yield from _by_document(checked.findings)
+    yield from _by_document(checked.findings, " is not what its artefacts give", "should be")
     if checked.unchecked:
         yield f"not checked, because an artefact has changed: {wording.join_names(checked.unchecked)}"
     if checked.reworded:
         yield "the numbers hold; this Clearance would word some sentences otherwise:"
-        yield from _by_document(checked.reworded)
+        yield from _by_document(checked.reworded, "", "would now be")
     if checked.holds:
         yield f"all hold: {', '.join(checked.documents)}"
 
 
-def _by_document(findings: Iterable[Finding]) -> Iterator[str]:
+def _by_document(findings: Iterable[Finding], says: str, right: str) -> Iterator[str]:
     documents: dict[str, list[Problem]] = {}
     for finding in findings:
         documents.setdefault(finding.document, []).append(finding.problem)
     for document, problems in documents.items():
-        yield f"{document} is not what its artefacts give"
+        yield f"{document}{says}"
         yield from _first(
-            f"{it.place or 'as a whole'}: should be {_quoted(it.actual, it.stated)}" for it in problems
+            f"{it.place or 'as a whole'}: {right} {_quoted(it.actual, it.stated)}" for it in problems
         )
 
 

@@ -8,13 +8,19 @@ NO_VERSION_YET = ErrorKind(
     "documentation.no_version_yet",
     ConfigurationError,
     "{name} had no version {then}, so there is nothing to show about one",
-    "run `clearance run`, or look at the card of the last run in {path}",
+    "run `clearance run`; or name a later time if you gave --at",
 )
 NOT_PROPOSED_THEN = ErrorKind(
     "documentation.not_proposed_then",
     ConfigurationError,
-    "version {version} of {name} was not proposed until {at}",
+    "version {version} of {name} was proposed on {proposed}, after {at}",
     "name a later time with --at, or leave it out",
+)
+NO_SUCH_VERSION = ErrorKind(
+    "documentation.no_such_version",
+    ConfigurationError,
+    "there is no version {version} of {name}; the newest is {newest}",
+    "name one of the versions that `clearance ledger show` lists",
 )
 NO_CARD = ErrorKind(
     "documentation.no_card",

@@ -7,7 +7,7 @@ that cannot be checked.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,10 @@ from clearance.documentation.world import LedgerUntil
 from clearance.documents.card_document import CardDocument, ClaimTable, Section
 from clearance.documents.sentences import DerivedClaim, Gap, Sentence, Statement
 from clearance.errors import ClearanceError
+from clearance.ledger import Entry, times
 from clearance.promotion import preregistration, session, version_record
 from clearance.promotion.session import ReadOnlySession
-from clearance.reporting.card import make
+from clearance.reporting.card import make, statements
 from clearance.reporting.claims import artefacts
 from clearance.reporting.claims.artefacts import Artefact, Artefacts
 
@@ -47,8 +48,7 @@ def read(root: Path, number: int | None = None, at: dt.datetime | None = None) -
         moment = at or reader.now()
         until = LedgerUntil.of(reader.entries(name), name, moment)
         version = number if number is not None else default_version(until)
-        if version_record.find_proposal(until.entries, version) is None:
-            raise faults.NOT_PROPOSED_THEN(version=version, name=name, at=moment.isoformat())
+        ensure_proposed(until, reader.entries(name), version)
         return _read(reader, registry.connect(), until, version)
 
 
@@ -56,14 +56,37 @@ def default_version(until: LedgerUntil) -> int:
     """The champion of that time, else the newest candidate. Raises ConfigurationError where there is none."""
     if tenure := ledger.champion_at(until.entries, until.model, until.at):
         return tenure.version
-    proposed = [
-        event.version for entry in until.entries if (event := entry.read(ledger.events.ProposalEvent))
-    ]
+    proposed = _proposals(until.entries)
     if not proposed:
-        raise faults.NO_VERSION_YET(
-            name=until.model, then=f"on {until.at.date()}", path=paths.CARD.as_posix()
-        )
+        raise _no_version(until)
     return max(proposed)
+
+
+def ensure_proposed(until: LedgerUntil, entries: Sequence[Entry], version: int) -> None:
+    """Raise ConfigurationError unless the version was proposed by then; `entries` is the whole ledger."""
+    if version in _proposals(until.entries):
+        return
+    proposals = _proposals(entries)
+    if not proposals:
+        raise _no_version(until)
+    if version not in proposals:
+        raise faults.NO_SUCH_VERSION(version=version, name=until.model, newest=max(proposals))
+    raise faults.NOT_PROPOSED_THEN(
+        version=version,
+        name=until.model,
+        proposed=times.for_display(proposals[version]),
+        at=times.for_display(until.at),
+    )
+
+
+def _proposals(entries: Sequence[Entry]) -> dict[int, dt.datetime]:
+    """When each version was first proposed, by its number."""
+    proposals = [(entry.at, event) for entry in entries if (event := entry.read(ledger.events.ProposalEvent))]
+    return {event.version: at for at, event in reversed(proposals)}
+
+
+def _no_version(until: LedgerUntil) -> ClearanceError:
+    return faults.NO_VERSION_YET(name=until.model, then=f"by {times.for_display(until.at)}")
 
 
 def _read(
@@ -103,9 +126,24 @@ def compose(card: CardDocument, until: LedgerUntil, version: int) -> CardDocumen
     """The card with the sections that the ledger adds, those first that say where the version stands."""
     added = world.sections(until, version)
     digests = {name: artefact.sha256 for name, artefact in world.artefacts(until, version).items()}
+    signed = tuple(_with_dates_ahead(section, until.at.date()) for section in card.sections)
     first = tuple(section for section in added if section.id == "standing")
     rest = tuple(section for section in added if section.id != "standing")
-    return replace(card, sections=(*first, *card.sections, *rest), artefacts={**card.artefacts, **digests})
+    return replace(card, sections=(*first, *signed, *rest), artefacts={**card.artefacts, **digests})
+
+
+def _with_dates_ahead(section: Section, day: dt.date) -> Section:
+    """The section, with a gap after each statement that is dated later than the day on which it is read."""
+    sentences: list[Sentence] = []
+    for sentence in section.sentences:
+        sentences.append(sentence)
+        if isinstance(sentence, Statement) and statements.is_dated_ahead(
+            dt.date.fromisoformat(sentence.on), day
+        ):
+            what = f"what {sentence.by} stated is dated {sentence.on}, which was still to come"
+            command = f"correct the day in {paths.CARD_TEXT}, and run `clearance run`"
+            sentences.append(Gap(what=what, command=command))
+    return replace(section, sentences=tuple(sentences))
 
 
 def without_lost(card: CardDocument, known: Artefacts) -> CardDocument:

@@ -82,8 +82,7 @@ def _opened(root: Path, at: dt.datetime | None) -> Iterator[tuple[ReadOnlySessio
 
 
 def _read(root: Path, reader: ReadOnlySession, until: LedgerUntil, version: int) -> VersionEvidence:
-    if version_record.find_proposal(until.entries, version) is None:
-        raise faults.NOT_PROPOSED_THEN(version=version, name=until.model, at=until.at.isoformat())
+    version_card.ensure_proposed(until, reader.entries(until.model), version)
     record = version_record.fold(until.entries, until.model, version, reader.roles)
     with version_files.fetched(reader, registry.connect(), record, _FETCHED) as fetched:
         folder, bundle = fetched.folder, fetched.bundle

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from clearance import files, ledger, params, paths, registry
-from clearance.documentation import faults, version_card
+from clearance.documentation import version_card
 from clearance.documentation.world import LedgerUntil
 from clearance.documents.comparison_document import ComparisonDocument
 from clearance.documents.look_document import Look
@@ -81,8 +81,7 @@ def compose(root: Path, version: int | None = None, at: dt.datetime | None = Non
         until = LedgerUntil.of(reader.entries(name), name, moment or reader.now())
         number = version if version is not None else version_card.default_version(until)
         record = version_record.fold(until.entries, name, number, reader.roles)
-        if record.proposal is None:
-            raise faults.NOT_PROPOSED_THEN(version=number, name=name, at=times.for_display(until.at))
+        version_card.ensure_proposed(until, reader.entries(name), number)
         with candidate.open_verified(reader, server, record) as verified:
             subject = _Subject(
                 reader=reader,

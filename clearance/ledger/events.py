@@ -346,6 +346,11 @@ class RefusalEvent(Event):
     account: AccountReference | None = None
     passed_over: int = 0
 
+    def sentence(self, actor: str, model: str | None) -> str:
+        """Who asked for what; only a promotion names the content that it was asked for."""
+        text = self.text if self.content is None else "{actor} asked to promote {subject}, which was refused"
+        return tell(text, actor, model, self.version)
+
     @property
     def about(self) -> int | None:
         """The number of the version that it is about; None when it is about none."""

@@ -20,7 +20,7 @@ NOT_YAML = ErrorKind(
     "params.not_yaml",
     ConfigurationError,
     "{path} is not readable YAML: {reason}",
-    "correct the line in the message above",
+    "correct {path} there; an editor that shows invisible characters helps",
 )
 NOT_UTF8 = ErrorKind(
     "params.not_utf8",

@@ -326,6 +326,18 @@ CARD_SECTION_EMPTY = ErrorKind(
     "{path} says nothing in sections that the policy requires: {sections}",
     "write a sentence there, as docs/model-card.md says; until then no version is promoted",
 )
+CARD_SENTENCE_AHEAD = ErrorKind(
+    "preflight.card_sentence_ahead",
+    ConfigurationError,
+    "what {by} stated under `{section}` in {path} is dated {on}, which is still to come",
+    "write the day on which it was written",
+)
+CARD_SENTENCE_LONG = ErrorKind(
+    "preflight.card_sentence_long",
+    ConfigurationError,
+    "what {by} stated under `{section}` in {path} has {length} characters: few will read it",
+    "divide it into sentences of at most {most} characters",
+)
 CARD_SENTENCE_OUTDATED = ErrorKind(
     "preflight.card_sentence_outdated",
     ConfigurationError,

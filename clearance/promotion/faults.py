@@ -369,5 +369,5 @@ UNDOCUMENTED = ErrorKind(
     "promotion.undocumented",
     ReleaseRefused,
     "Its model card has gaps where the policy requires an answer: {sections}",
-    "fill the gaps and run the pipeline again; `clearance card` shows the card",
+    "fill them in card.yaml, which `clearance check` examines, and run `clearance run`",
 )

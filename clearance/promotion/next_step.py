@@ -153,11 +153,12 @@ def _refusal(case: JudgedCase, standing: ApprovalState | None) -> str | None:
             f"{verdict.name} was judged under a version of {file} that {authorised.FILE} does not "
             "authorise now."
         )
+    against = None if standing and standing.complete else _judgement(case)
     if hindrance := _hindrance(case):
-        return hindrance
+        return f"{against} {hindrance}" if against else hindrance
     if standing and standing.rejections:
         return " ".join(standing.reasons)
-    if (against := _judgement(case)) is None or (standing and standing.complete):
+    if against is None:
         return None
     override_begun = bool(standing and standing.counted and promotion.override_days)
     return f"{against} {' '.join(standing.reasons)}" if standing and override_begun else against

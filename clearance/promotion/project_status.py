@@ -5,6 +5,7 @@ It reads files and the ledger, and asks neither MLflow nor DVC.
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -104,7 +105,8 @@ def read(root: Path) -> ProjectStatus:
         tenure = version_record.champion(entries, name)
         tier = listed.tier if listed else ""
         waiting = tuple(standing.waiting(known, policy, tier, reader.roles, reader.now()))
-        demo = reader.roles.demo
+        demo, today = reader.roles.demo, reader.now().date()
+    card = _card(root, policy, today) if current else None
     return ProjectStatus(
         name=name,
         policy=settings.policy.file,
@@ -114,8 +116,8 @@ def read(root: Path) -> ProjectStatus:
         champion=version_record.describe_tenure(entries, tenure, demo=demo) if tenure else None,
         candidates=known,
         waiting=waiting,
-        next=_next(state, current, known, waiting),
-        card=_card(root, policy, settings) if current else None,
+        next=_next(state, current, known, waiting, card),
+        card=card,
     )
 
 
@@ -129,17 +131,16 @@ def _verdict(root: Path) -> tuple[VerdictState, CurrentVerdict | None]:
     return ("stale" if current.is_stale else "holds"), current
 
 
-def _card(root: Path, policy: Policy | None, settings: params.Params) -> str | None:
+def _card(root: Path, policy: Policy | None, today: dt.date) -> str | None:
     """What the last run's card lacks of what the authorised policy requires; None where it lacks nothing."""
-    as_of = settings.policy.as_of
-    terms = policy.documents_on(as_of) if policy else None
+    terms = policy.documents_on(today) if policy else None
     if terms is None:
         return None
     try:
         document = CardDocument.read(root)
     except ClearanceError:
         document = None
-    lacking = required.lacking(document, terms, as_of)
+    lacking = required.lacking(document, terms, today)
     return f"gaps in {lacking}; no version is promoted with them" if lacking else None
 
 
@@ -148,10 +149,15 @@ def _next(
     current: CurrentVerdict | None,
     known: tuple[CandidateStanding, ...],
     waiting: tuple[Waiting, ...],
+    card: str | None,
 ) -> str:
     """The command that brings the project further."""
     if state != "holds" or current is None:
         return "`clearance check`, then `clearance run`"
+    if card:
+        fill = "fill the gaps in card.yaml (`clearance check` lists them), then `clearance run`"
+        passes = current.document.verdict.exit_code == 0
+        return fill if passes else f"{fill}; `clearance report --open` shows what the verdict rests on"
     if waiting:
         return str(waiting[0]).rpartition(": ")[2]
     if known and known[-1].state == "champion":

@@ -32,6 +32,9 @@ from clearance.promotion.version_record import VersionRecord
 from clearance.trust import dsse, evidence_bundle
 from clearance.versioning import dvc_lock, git
 
+NOTHING_YET = "promotion.nothing_to_verify"
+"""The code of the check that there is a version at all."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
@@ -43,7 +46,8 @@ class Check:
     code: str = ""
 
     def __str__(self) -> str:
-        return f"{'holds ' if self.holds else 'BROKEN'}  {self.name}: {self.says}"
+        word = "none  " if self.code == NOTHING_YET else "holds " if self.holds else "BROKEN"
+        return f"{word}  {self.name}: {self.says}"
 
 
 def verify(
@@ -61,6 +65,9 @@ def verify(
         checks.append(_check("permission", lambda: _describe_permission(session, name, entries, tenure)))
     checks.append(_check("versions", lambda: served_versions.describe(server, name, entries)))
     chosen = tenure.version if number is None and tenure else number
+    if chosen is None and not any(entry.read(ledger.events.ProposalEvent) for entry in entries):
+        says = f"nothing to verify yet: {name} has no version; `clearance run` makes one"
+        return [*checks, Check(name="version", holds=True, says=says, code=NOTHING_YET)]
     if chosen is None:
         return [*checks, Check(name="version", holds=True, says=f"{name} has no champion by the ledger")]
     return [*checks, *_check_version(session, server, name, entries, chosen)]
@@ -153,7 +160,8 @@ def exit_code(checks: Sequence[Check]) -> ExitCode:
     """The exit status that tells whether all holds, or the champion has only lapsed."""
     codes = {check.code for check in checks if not check.holds}
     if not codes:
-        return ExitCode.PASS
+        empty = any(check.code == NOTHING_YET for check in checks)
+        return ExitCode.NOT_EVALUATED if empty else ExitCode.PASS
     return ExitCode.LAPSED if faults.CHAMPION_LAPSED.code in codes and codes <= LAPSES else ExitCode.ERROR
 
 

@@ -246,5 +246,5 @@ def describe_override(approvals: approval_state.ApprovalState) -> str | None:
     if approvals.until is None:
         return None
     people = " and ".join(sorted(decision.person.identity for decision in approvals.counted))
-    reasons = "; ".join(decision.decision.reason.strip() for decision in approvals.counted)
+    reasons = "; ".join(dict.fromkeys(decision.decision.reason.strip() for decision in approvals.counted))
     return f"BY OVERRIDE of {people} until {approvals.until.date()}: {reasons}"

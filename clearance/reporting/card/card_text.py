@@ -85,4 +85,4 @@ def load(path: Path = paths.CARD_TEXT) -> CardText:
         return CardText.model_validate(content)
     except ValidationError as error:
         problems = validation_messages.describe(error, CardText)
-        raise faults.CARD_TEXT_NOT_VALID(path=path, problems=problems) from None
+        raise faults.CARD_TEXT_NOT_VALID(path=path.name, problems=problems) from None

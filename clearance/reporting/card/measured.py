@@ -135,7 +135,7 @@ def libraries(known: Artefacts) -> Iterator[ClaimTable]:
     rows = [
         say(
             known,
-            "{library} {version}.",
+            "{library} {version}",
             "a library",
             library=place(TRAINING, "key", "libraries", name),
             version=place(TRAINING, "text", "libraries", name),
@@ -198,7 +198,7 @@ def groups(known: Artefacts) -> ClaimTable | Gap:
             rows.append(
                 say(
                     known,
-                    "{attribute}, {group}: {rows} rows, {rate} decided favourably ({bounds}).",
+                    "{attribute}, {group}: {rows} rows, {rate} decided favourably ({bounds})",
                     "the size of a group",
                     attribute=place(FAIRNESS, "key", *at[:2]),
                     group=place(FAIRNESS, "key", *at),
@@ -245,7 +245,7 @@ def findings(known: Artefacts, documents: Sequence[str], title: str) -> ClaimTab
             rows.append(
                 say(
                     known,
-                    "{metric}, {attribute}: {measured}; limit {limit}: {outcome} (rule {rule}).",
+                    "{metric}, {attribute}: {measured}; limit {limit}: {outcome} (rule {rule})",
                     "what a rule says",
                     metric=place(VERDICT, "metric", *at, "metric"),
                     attribute=place(VERDICT, "attribute", *at, "attribute"),
@@ -288,7 +288,7 @@ def measurements(known: Artefacts, artefact: str, title: str) -> Iterator[ClaimT
         rows.append(
             say(
                 known,
-                "{metric}: {measured}." if len(keys) == 1 else "{metric} by {attribute}: {measured}.",
+                "{metric}: {measured}" if len(keys) == 1 else "{metric} by {attribute}: {measured}",
                 f"{document} {' by '.join(keys)}",
                 metric=place(artefact, f"{document}_metric", "measurements", *keys[:1]),
                 measured=place(artefact, "measurement", "measurements", *keys, beside=beside),
@@ -383,7 +383,7 @@ def importance(known: Artefacts) -> Iterator[ClaimTable]:
     rows = [
         say(
             known,
-            "{feature}: {size}.",
+            "{feature}: {size}",
             "the importance of a feature",
             feature=place(EXPLANATION, "text", "importance", index, "feature"),
             size=place(EXPLANATION, "number", "importance", index, "mean_abs"),
@@ -412,7 +412,8 @@ def limits(known: Artefacts) -> Iterator[Sentence]:
     if value(known, TRAINING, "choice", "rules_not_measured_on_tune_rows"):
         yield say(
             known,
-            "Rules that the choice of the candidate could not look at: {rules}.",
+            "The model was chosen among its candidates by tune rows, where these rules are not measured: "
+            "{rules}.",
             "what the choice could not look at",
             rules=place(TRAINING, "names", "choice", "rules_not_measured_on_tune_rows"),
         )
@@ -454,7 +455,7 @@ def before_after(known: Artefacts) -> Iterator[ClaimTable | Gap]:
         rows.append(
             say(
                 known,
-                "{metric} by {attribute}, tune rows: {before} without, {after} with mitigation.",
+                "{metric} by {attribute}, tune rows: {before} without, {after} with mitigation",
                 "before and after mitigation",
                 metric=place(VERDICT, "metric", "findings", index, "metric"),
                 attribute=place(VERDICT, "text", "findings", index, "attribute"),

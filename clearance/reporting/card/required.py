@@ -8,20 +8,23 @@ from clearance import paths, wording
 from clearance.documents.card_document import CardDocument, Section
 from clearance.documents.sentences import Gap, Statement
 from clearance.policy.document_terms import DocumentTerms
+from clearance.reporting.card import statements
 from clearance.reporting.claims import check
 
 
 def lacking(card: CardDocument | None, terms: DocumentTerms, day: dt.date) -> str | None:
-    """Which required sections have a gap on `day`, in words, with the first step that fills each.
+    """Which required sections have a gap on `day`, in words; what is missing where it is one alone.
 
     None where none has. Without a card every section is a gap.
     """
     if card is None:
         return f"there is no {paths.CARD.as_posix()} that can be read (run the pipeline again)"
     sections = {section.id: section for section in card.sections}
-    gaps = {name: _first_gap(sections.get(name), terms, day) for name in terms.required}
-    phrases = [f"{name} ({gap.what}: {gap.command})" for name, gap in gaps.items() if gap]
-    return wording.join_names(phrases) if phrases else None
+    found = {name: _first_gap(sections.get(name), terms, day) for name in terms.required}
+    gaps = {name: gap for name, gap in found.items() if gap}
+    if len(gaps) > 1:
+        return wording.join_names(list(gaps))
+    return next((f"{name} ({gap.what})" for name, gap in gaps.items()), None)
 
 
 def _first_gap(section: Section | None, terms: DocumentTerms, day: dt.date) -> Gap | None:
@@ -31,7 +34,13 @@ def _first_gap(section: Section | None, terms: DocumentTerms, day: dt.date) -> G
     if gaps := check.gaps(section):
         return gaps[0]
     for sentence in section.sentences:
-        if isinstance(sentence, Statement) and terms.is_outdated(dt.date.fromisoformat(sentence.on), day):
+        if not isinstance(sentence, Statement):
+            continue
+        on = dt.date.fromisoformat(sentence.on)
+        if statements.is_dated_ahead(on, day):
+            what = f"what {sentence.by} stated is dated {sentence.on}, which is still to come"
+            return Gap(what=what, command=f"correct the day in {paths.CARD_TEXT}")
+        if terms.is_outdated(on, day):
             what = f"what {sentence.by} stated on {sentence.on} is older than {terms.valid_days} days"
             return Gap(what=what, command=f"confirm it in {paths.CARD_TEXT}")
     return None

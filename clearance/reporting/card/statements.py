@@ -29,6 +29,11 @@ class Stated:
     as_of: dt.date
 
 
+def is_dated_ahead(on: dt.date, day: dt.date) -> bool:
+    """Whether a sentence is dated after `day` (UTC); the next day counts as today, which it is east of it."""
+    return on - day > dt.timedelta(days=1)
+
+
 def statements(section: str, stated: Stated, known: Artefacts) -> Iterator[Sentence]:
     """What people state in a section; a gap where nobody does."""
     text, model, terms = stated.text, stated.model, stated.terms

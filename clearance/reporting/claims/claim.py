@@ -47,9 +47,16 @@ def placeholders(template: str) -> set[str]:
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:
-    """The template with each value in place; what looks like a placeholder in a value stays text."""
-    parts = string.Formatter().parse(template)
-    return "".join(text + (values[name] if name is not None else "") for text, name, *_ in parts)
+    """The template with each value in place; what looks like a placeholder in a value stays text.
+
+    After a value that ends in a full stop, the template adds none.
+    """
+    filled, value = "", ""
+    for text, name, *_ in string.Formatter().parse(template):
+        filled += text[1:] if text.startswith(".") and value.endswith(".") else text
+        value = values[name] if name is not None else ""
+        filled += value
+    return filled
 
 
 def derive(claim: Claim, known: Artefacts) -> DerivedClaim | Gap:
