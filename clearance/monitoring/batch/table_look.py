@@ -143,7 +143,7 @@ def unjudged(
     """Why a column is not judged unless it is asked for: it moves by itself, or names its row."""
     reasons = {}
     for name in compared:
-        if reference.family(name) == "time":
+        if reference.family(name) == "time" or name in reference.days:
             reasons[name] = "a date or time, which moves by itself"
         elif _is_identifier(samples[name]):
             reasons[name] = "an identifier: most rows have a value of their own"

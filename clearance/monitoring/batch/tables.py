@@ -21,8 +21,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from clearance import params
+from clearance.data import disguises, written_numbers
 from clearance.data import faults as data_faults
-from clearance.data import written_numbers
 from clearance.data.sources import bindings, duckdb_engine, source_faults, source_files
 from clearance.data.written_numbers import Grammar, Reading
 from clearance.documents.baseline_document import FeatureBins
@@ -76,7 +76,8 @@ _FAMILIES: Mapping[str, Family] = {
 class Table:
     """An opened table: the number of its rows, and the DuckDB type of each column in the table's order.
 
-    `readings` say how columns of texts are read as numbers, where most of their values are some.
+    `readings` say how columns of texts are read as numbers, where most of their values are some; the texts of
+    `days` are all dates.
     `found_delimiter` is what separates the columns of a CSV where the header alone told it.
     """
 
@@ -85,6 +86,7 @@ class Table:
     rows: int
     types: Mapping[str, str]
     readings: Mapping[str, Reading] = field(default_factory=dict)
+    days: frozenset[str] = frozenset()
     found_delimiter: str | None = None
 
     def family(self, column: str) -> Family:
@@ -148,7 +150,10 @@ def opened(path: str, delimiter: str | None = None) -> Iterator[Table]:
             types = {str(row[0]): str(row[1]) for row in connection.execute("DESCRIBE source").fetchall()}
             rows = int(connection.execute("SELECT count(*) FROM source").fetchall()[0][0])
         table = Table(connection=connection, path=path, rows=rows, types=types, found_delimiter=found)
-        yield replace(table, readings=_readings(table))
+        texts = _likely_texts(table)
+        readings = {name: reading for name in texts if (reading := _reading(texts[name])) is not None}
+        days = frozenset(name for name in texts if _are_days(texts[name]))
+        yield replace(table, readings=readings, days=days)
 
 
 def _bind(connection: duckdb.DuckDBPyConnection, path: str, delimiter: str | None) -> str | None:
@@ -164,28 +169,35 @@ def _bind(connection: duckdb.DuckDBPyConnection, path: str, delimiter: str | Non
     return None
 
 
-def _readings(table: Table) -> dict[str, Reading]:
-    """How those columns of texts are read of which most values are numbers, but not mere digits.
+def _likely_texts(table: Table) -> dict[str, list[str]]:
+    """The different texts of the columns of which the first rows may be numbers or dates.
 
-    Digits alone are codes, as in a Parquet file that has them as text. A few rows tell which columns may be
-    some, and evenly spread ones how they are written.
+    The first rows tell which columns may be some, and evenly spread ones how they are written.
     """
     names = [name for name in table.types if table.family(name) == "text"]
     values = {name: Values(value=_text(name)) for name in names}
-    few = _rows(table, values, f"LIMIT {_GLANCE_ROWS}")
-    likely = {
-        name: values[name]
-        for name in names
-        if few.column(name).null_count == len(few) or _reading(few.column(name))
-    }
+    first = _rows(table, values, f"LIMIT {_GLANCE_ROWS}")
+    likely = {}
+    for name in names:
+        texts = _different(first.column(name))
+        if not texts or _reading(texts) or _are_days(texts):
+            likely[name] = values[name]
     spread = rows(table, likely, READING_ROWS)
-    readings = {name: _reading(spread.column(name)) for name in likely}
-    return {name: reading for name, reading in readings.items() if reading is not None}
+    return {name: _different(spread.column(name)) for name in likely}
 
 
-def _reading(values: pa.ChunkedArray) -> Reading | None:
-    texts = [text for text in values.unique().to_pylist() if text is not None]
+def _different(values: pa.ChunkedArray) -> list[str]:
+    return [text for text in values.unique().to_pylist() if text is not None]
+
+
+def _reading(texts: Sequence[str]) -> Reading | None:
+    """How they are read as numbers. Digits alone are codes, as in a Parquet file that has them as text."""
     return None if all(map(str.isdigit, texts)) else written_numbers.read(texts)
+
+
+def _are_days(texts: Sequence[str]) -> bool:
+    disguise = disguises.of("", texts)
+    return disguise is not None and disguise.kind.startswith("dates")
 
 
 @contextlib.contextmanager
