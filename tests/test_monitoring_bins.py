@@ -4,11 +4,12 @@ import hypothesis.strategies as st
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 from clearance.documents.baseline_document import FeatureBins
 from clearance.monitoring.counting import bins
 
+LOWEST = float(np.finfo(float).min)
 numbers = st.lists(
     st.one_of(st.floats(allow_nan=True, allow_infinity=True), st.integers(-5, 5).map(float)), max_size=200
 )
@@ -26,6 +27,8 @@ def cell_of(feature: FeatureBins, value: float) -> int:
 
 @settings(max_examples=150)
 @given(values=numbers, more=numbers, most=st.integers(2, 20))
+@example(values=[LOWEST], more=[0.0], most=2)
+@example(values=[-LOWEST], more=[0.0], most=2)
 def test_numbers_are_in_the_cell_that_the_document_says(
     values: list[float], more: list[float], most: int
 ) -> None:

@@ -47,6 +47,15 @@ BODIES: dict[EntryKind, dict[str, Any]] = {
     EntryKind.REPAIR: {**ABOUT, "intent": 4},
     EntryKind.CHALLENGER: {**ABOUT, "reason": "so"},
     EntryKind.ROLES: {"roles_version": 1_000_000, "sha256": "0" * 64},
+    EntryKind.PREREGISTRATION: {
+        **{
+            "model_file": "a" * 64,
+            "policy": "b" * 64,
+            "as_of": "2026-01-01",
+            "test_rows": "c" * 64,
+            "seed": 1,
+        }
+    },
     EntryKind.ATTEMPT: {"fingerprint": "f" * 64, "outcome": "fail"},
     EntryKind.REBUILD: {
         **ABOUT,

@@ -36,12 +36,14 @@ def of_numbers(values: Numbers, bins: int = NUMBER_BINS) -> FeatureBins:
     """At most `bins` bins with about as many values each; NaN and infinities are left out.
 
     Edges are values of the column, and each value has a bin of its own where there are no more than `bins`. A
-    constant column has three bins: below, at and above the constant. A column without values has one.
+    constant column has three bins: below, at and above the constant; nothing is below the lowest number. A
+    column without values has one.
     """
     finite = values[np.isfinite(values)]
     distinct = np.unique(finite)
     if len(distinct) == 1:
-        distinct = np.array([np.nextafter(distinct[0], -np.inf), distinct[0], np.inf])
+        below = [np.nextafter(distinct[0], -np.inf)] if distinct[0] > np.finfo(float).min else []
+        distinct = np.array([*below, distinct[0], np.inf])
     if len(distinct) <= bins:
         return FeatureBins(kind="number", edges=tuple(distinct[:-1].tolist()))
     quantiles = np.quantile(finite, np.arange(1, bins) / bins, method="inverted_cdf")
