@@ -82,8 +82,10 @@ def running() -> Iterator[Receiver]:
 
 
 SERVER = """
-import os, sys
+import os, signal, sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
+
+left = int(sys.argv[3])
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -92,7 +94,13 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(size := int(self.headers["content-length"]))
         if len(body) < size:  # whoever sent it is gone
             return
+        global left
+        left -= 1
+        if left == 0 and size % 2:
+            os.kill(os.getpid(), signal.SIGKILL)
         os.write(file, self.headers["idempotency-key"].encode() + b" " + body + b"\\n")
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
         self.send_response(201)
         self.send_header("content-length", "0")
         self.end_headers()
@@ -108,9 +116,12 @@ with HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler) as server:
 
 
 @contextlib.contextmanager
-def process(port: int, file: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """An endpoint in a process of its own, to be killed; it adds each event with its key to `file`."""
-    command = [sys.executable, "-I", "-S", "-c", SERVER, str(port), str(file)]
+def process(port: int, file: Path, killed_at: int = 0) -> Iterator[subprocess.Popen[bytes]]:
+    """An endpoint in a process of its own, to be killed; it adds each event with its key to `file`.
+
+    It is killed at the event of number `killed_at`, from 1 up, before or after it keeps that one; 0: at none.
+    """
+    command = [sys.executable, "-I", "-S", "-c", SERVER, str(port), str(file), str(killed_at)]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as server:
         try:
             end = time.monotonic() + 30
