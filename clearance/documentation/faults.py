@@ -43,6 +43,6 @@ NO_CHAMPION = ErrorKind(
 NOT_A_MOMENT = ErrorKind(
     "documentation.not_a_moment",
     IntegrityError,
-    "the technical file is as of {at}, which is no moment in time",
+    "the technical file is as of {at}, which is not a valid time",
     "write it again with `clearance technical-file --format json`",
 )

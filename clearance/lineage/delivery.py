@@ -79,7 +79,7 @@ class Delivery:
                 try:
                     self._send_all()
                     self._fault = None
-                except Exception as error:  # noqa: BLE001 - a transport has errors of its own; it is told
+                except Exception as error:  # noqa: BLE001 - a transport has errors of its own; the run reports it
                     self._fault, self._failed_at = _reason(error), time.monotonic()
             if ending:
                 return
@@ -104,7 +104,7 @@ class Delivery:
             try:
                 _emit(transport, line)
                 self._accepted += 1
-            except Exception as error:
+            except Exception as error:  # each transport has errors of its own; what is not final goes on up
                 if _status(error) not in NEVER_ACCEPTED and not isinstance(error, _Damaged):
                     raise
                 run.refuse(line)

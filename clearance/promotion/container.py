@@ -1,4 +1,4 @@
-"""Which container image a process runs in, as whoever started the container says.
+"""Which container image a process runs in, as the person who started the container states.
 
 A process cannot find out the digest of its own image. So this is a statement, kept beside what the process
 can see for itself: the packages that are installed, and the commit.

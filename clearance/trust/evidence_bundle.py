@@ -66,7 +66,7 @@ class BundleEvidence(params.Section):
 
     They cover data, splits, reports, expectations, code and policy. `environment` is the digest of
     `requirements.lock`; `installation` is what was installed, None in bundles of earlier versions. `image` is
-    the digest of the container image that signed, as whoever started it says; None outside a container.
+    the digest of the container image that signed, as its starter states; None outside a container.
     `demo`: signed with the demo's keys, which are valid only in the demo.
     """
 

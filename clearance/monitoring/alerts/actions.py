@@ -127,7 +127,7 @@ def emit(root: Path, id_: str, body: Mapping[str, Any]) -> str:
 def retrain(root: Path, id_: str, body: Mapping[str, Any]) -> str | None:
     """Have the pipeline run: by Prefect's automation where a server is in use, else here, to its end.
 
-    Raises as `train`; Prefect is told nothing while the source lacks the drifted window.
+    Raises as `train`; no event goes to Prefect while the source lacks the drifted window.
     """
     if os.environ.get("PREFECT_API_URL"):
         _drifted_window(root, body)
@@ -151,7 +151,7 @@ def train(root: Path, body: Mapping[str, Any]) -> str:
 def _drifted_window(root: Path, body: Mapping[str, Any]) -> drifted_window.Coverage | None:
     """How much of the failed windows the source has; None where the policy did not, or does not, ask.
 
-    The share is that of today's policy, so that a retraining which waits in vain can be let go.
+    The share is that of today's policy, so that a retraining can stop waiting for rows that never come.
     """
     if not body.get("waits_for_window"):
         return None

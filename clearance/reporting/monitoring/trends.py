@@ -134,7 +134,7 @@ def trends(looks: Iterable[Look]) -> list[Trend]:
 def decided(looks: Iterable[Look]) -> list[Look]:
     """The looks at windows with decisions. All of them once nothing was decided for longer than `SILENCE`.
 
-    An empty day is no news. Many in a row are: then nothing that stood before is certain any more.
+    An empty day changes nothing. Many in a row do: then nothing that stood before is certain any more.
     """
     looks = list(looks)
     known = [look for look in looks if look.basis != "empty"]
